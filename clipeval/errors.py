@@ -1,0 +1,61 @@
+"""Everything clipeval raises on purpose.
+
+    ClipEvalError
+    ├── ConfigError        suites, datasets.yaml, command-line values
+    ├── PromptError        templates, prompts, class names
+    ├── DatasetError       a data set cannot be opened, or images failed to decode
+    ├── ModelError         a model cannot be found, loaded or trusted
+    ├── DeviceError        a device or precision is not available here
+    ├── EncodingError      embeddings are not finite, or do not fit in memory
+    ├── ScoringError       arrays that cannot be scored or counted
+    └── StoreError         a run folder or cache entry cannot be read or written
+
+The command line prints the message on stderr and exits with 2; there is never a traceback for these.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ClipEvalError(Exception):
+    """Base of every error that clipeval raises on purpose; `str()` is one complete message."""
+
+
+class ConfigError(ClipEvalError):
+    """A suite, a catalogue of data sets or a command-line value is wrong."""
+
+
+class PromptError(ClipEvalError):
+    """A template or a prompt cannot be used as written."""
+
+
+class DatasetError(ClipEvalError):
+    """A data set cannot be opened, or images in it failed."""
+
+
+class ModelError(ClipEvalError):
+    """A model cannot be found, loaded or trusted."""
+
+
+class DeviceError(ClipEvalError):
+    """A device or a precision is not available on this machine."""
+
+
+class EncodingError(ClipEvalError):
+    """Embeddings are not finite, or a batch of one does not fit in memory."""
+
+
+class ScoringError(ClipEvalError):
+    """Arrays that cannot be scored or counted."""
+
+
+class StoreError(ClipEvalError):
+    """A run folder or a cache entry cannot be read or written."""
+
+
+def did_you_mean(got: str, allowed: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)` for the nearest allowed value, or an empty string."""
+    near = difflib.get_close_matches(got, list(allowed), n=1, cutoff=0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""

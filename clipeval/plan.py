@@ -1,0 +1,97 @@
+"""Which cells a suite consists of, in the order that wastes least: by model, then data set, then template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipeval.errors import ConfigError
+from clipeval.records import DatasetSpec, ModelSpec, Precision, SuiteSpec, TemplateSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One data set x model x template x device x precision."""
+
+    id: str
+    """`digits/tiny/photo`, with `@cuda-bf16` behind it where a suite has several devices or precisions."""
+    item_name: str
+    """The same as a pytest item is named: `digits[tiny-photo]`."""
+    dataset: DatasetSpec
+    model: ModelSpec
+    template: TemplateSpec
+    device: str
+    """As asked for: `auto` is resolved when the model is loaded."""
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A suite and its cells."""
+
+    suite: SuiteSpec
+    cells: tuple[Cell, ...]
+
+
+def build_plan(suite: SuiteSpec) -> Plan:
+    """Cross data sets, models, templates, devices and precisions.
+
+    Raises:
+        ConfigError: two cells would have the same id, or there is none.
+    """
+    settings = [(d, p) for d in suite.devices for p in suite.precisions]
+    cells = tuple(
+        _cell(dataset, model, template, device, precision, is_only_setting=len(settings) == 1)
+        for model in suite.models
+        for device, precision in settings
+        for dataset in suite.datasets
+        for template in templates_of(suite, dataset)
+    )
+    if not cells:
+        raise ConfigError(f"suite '{suite.name}' has no cells: no template applies to any data set")
+    _check_unique(suite.name, cells)
+    return Plan(suite, cells)
+
+
+def templates_of(suite: SuiteSpec, dataset: DatasetSpec) -> Sequence[TemplateSpec]:
+    """Return the templates that apply to a data set, in the suite's order."""
+    ids = suite.dataset_templates.get(dataset.key)
+    if ids is None:
+        return suite.templates
+    return [template for template in suite.templates if template.id in ids]
+
+
+def _cell(
+    dataset: DatasetSpec,
+    model: ModelSpec,
+    template: TemplateSpec,
+    device: str,
+    precision: Precision,
+    *,
+    is_only_setting: bool,
+) -> Cell:
+    setting = "" if is_only_setting else f"{device}-{precision}"
+    return Cell(
+        id=f"{dataset.key}/{model.id}/{template.id}" + (f"@{setting}" if setting else ""),
+        item_name=f"{dataset.key}[{model.id}-{template.id}{'-' + setting if setting else ''}]",
+        dataset=dataset,
+        model=model,
+        template=template,
+        device=device,
+        precision=precision,
+    )
+
+
+def _check_unique(suite_name: str, cells: Sequence[Cell]) -> None:
+    for what, names in (
+        ("id", [cell.id for cell in cells]),
+        ("pytest name", [cell.item_name for cell in cells]),
+    ):
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise ConfigError(
+                    f"suite '{suite_name}': two cells have the {what} '{name}'; "
+                    "give their models or templates different ids"
+                )
+            seen.add(name)

@@ -1,0 +1,241 @@
+"""What a run found: the shape of run.json, and the per-image arrays behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clipeval.records.samples import ImageFailure, Notice
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Verdict = Literal["pass", "fail", "inconclusive", "error"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricValue:
+    """One metric of one cell."""
+
+    value: float
+    low: float | None = None
+    """Lower end of the 95% interval; None for metrics without one."""
+    high: float | None = None
+    n: int
+    """Number of images, or of classes for metrics averaged over classes, behind the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMetrics:
+    """One class of one cell. A ratio whose denominator is zero is None, never 0 or 1."""
+
+    name: str
+    n: int
+    """Images of this class."""
+    n_predicted: int
+    """Images predicted as this class."""
+    recall: float | None
+    recall_low: float | None
+    recall_high: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusedPair:
+    """`n_images` images of class `true` were taken for `predicted`."""
+
+    true: str
+    predicted: str
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """Images whose confidence (softmax of the best class) lies in (low, high]."""
+
+    low: float
+    high: float
+    n_images: int
+    confidence: float | None
+    """Mean confidence in the bin; None if it is empty."""
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """One gate, decided."""
+
+    metric: str
+    kind: Literal["min", "max"]
+    limit: float
+    value: float | None
+    low: float | None
+    high: float | None
+    state: Verdict
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """The model as it was loaded."""
+
+    id: str
+    spec: str
+    name: str
+    pretrained: str | None
+    quick_gelu: bool
+    random_weights: bool
+    n_parameters: int
+    embed_dim: int
+    image_size: tuple[int, int]
+    context_length: int
+    logit_scale: float
+    """Multiplies cosine similarities: exp of the learned parameter."""
+    preprocessing: Mapping[str, str | int | float | tuple[int, ...] | tuple[float, ...]]
+    weights_sha256: str
+    config_sha256: str
+    preprocessing_sha256: str
+    tokenizer_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRecord:
+    """The data set as it was scored: n_expected = n_images + n_failed."""
+
+    key: str
+    source: str
+    n_expected: int
+    n_images: int
+    n_failed: int
+    class_names: tuple[str, ...]
+    class_keys: tuple[str, ...]
+    samples_sha256: str
+    """Hash of sample ids, labels and class keys: two runs with the same one are paired image by image."""
+    failures: tuple[ImageFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRecord:
+    """The prompts as they were encoded."""
+
+    id: str
+    origin: str
+    templates: tuple[str, ...]
+    prompts: tuple[str, ...]
+    """Every prompt, class by class."""
+    prompts_per_class: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """One data set x model x template x device x precision, scored."""
+
+    id: str
+    model: ModelRecord
+    dataset: DatasetRecord
+    template: TemplateRecord
+    device: str
+    precision: str
+    metrics: Mapping[str, MetricValue]
+    per_class: tuple[ClassMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows are truth, columns prediction."""
+    confused_pairs: tuple[ConfusedPair, ...]
+    calibration: tuple[CalibrationBin, ...]
+    gates: tuple[GateResult, ...]
+    timings: Mapping[str, float]
+    """Seconds under names ending in _s, rates under names ending in _per_s. The image pass is shared by
+    every template of a model x data set."""
+    image_embeddings: Literal["computed", "cached"] = "computed"
+    """Where the image embeddings came from; `cached` makes encode_image_s the time to read them."""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellError:
+    """A cell that could not be evaluated."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Where and how a run was made."""
+
+    clipeval: str
+    python: str
+    platform: str
+    packages: Mapping[str, str]
+    git_commit: str | None
+    git_dirty: bool | None
+    cpu: str
+    n_cores: int
+    n_threads: int
+    memory_bytes: int
+    gpus: tuple[str, ...]
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """The whole of run.json."""
+
+    schema_version: Literal[1]
+    suite: str
+    status: Literal["complete", "partial"]
+    verdict: Verdict
+    created: str
+    """UTC, ISO 8601."""
+    environment: Environment
+    planned_cells: tuple[str, ...]
+    cells: tuple[CellResult, ...]
+    errors: tuple[CellError, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    reference_templates: Mapping[str, str] = field(default_factory=dict)
+    """Data-set key -> id of the template that the others are compared with, as the suite says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """What one cell said about each image; arrays are aligned on their first axis."""
+
+    cell: str
+    sample_ids: tuple[str, ...]
+    paths: tuple[str, ...]
+    groups: tuple[str | None, ...]
+    labels: IntArray
+    """(N,) class indices."""
+    predicted: IntArray
+    """(N,) class indices."""
+    confidence: FloatArray
+    """(N,) softmax probability of the predicted class, in [0, 1]."""
+    top5: IntArray
+    """(N, min(5, C)) class indices, best first."""
+    top5_scores: FloatArray
+    """(N, min(5, C)) logits, aligned with top5."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thumbnail:
+    """A small copy of one image, kept in the run folder so that a report can show it anywhere."""
+
+    dataset: str
+    """Data-set key."""
+    sample_id: str
+    webp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluatedCell:
+    """Everything that one cell contributes to a run folder."""
+
+    result: CellResult
+    predictions: Predictions
+    thumbnails: tuple[Thumbnail, ...]

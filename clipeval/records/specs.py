@@ -1,0 +1,147 @@
+"""What a suite asks for, after parsing and cross-checks: no defaults left open, paths absolute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["fp32", "bf16", "fp16"]
+OnError = Literal["fail", "skip"]
+Question = Literal["digit", "ink", "background"]
+ModelKind = Literal["tiny", "pretrained", "random", "checkpoint", "hf-hub", "local-dir"]
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsSource:
+    """scikit-learn's digits, composited in colour; one set of images, three questions."""
+
+    split: Literal["train", "test"] = "test"
+    question: Question = "digit"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """One folder of images per class."""
+
+    root: Path
+
+
+@dataclass(frozen=True, slots=True)
+class TableSource:
+    """A CSV or Parquet file with columns image, label and optionally id, group."""
+
+    table: Path
+    root: Path
+    """Folder that the `image` column is relative to."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchvisionSource:
+    """One of torchvision's labelled classification sets."""
+
+    name: str
+    split: str
+    root: Path
+    download: bool = False
+
+
+Source = DigitsSource | FolderSource | TableSource | TorchvisionSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSpec:
+    """One entry of datasets.yaml, or one made on the command line."""
+
+    key: str
+    source: Source
+    where: str = ""
+    """`file:line` of the entry, for messages."""
+    classes: tuple[str, ...] | None = None
+    """Keep these classes only, in this order."""
+    per_class: int | None = None
+    """Keep at most so many images of each class, chosen by `seed`."""
+    limit: int | None = None
+    """Keep at most so many images in all, chosen by `seed`, spread over the classes."""
+    seed: int = 0
+    class_names: Mapping[str, str] = field(default_factory=dict)
+    """Class key -> name that prompts use instead."""
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class key -> further names, whose prompts are averaged with the first."""
+    on_error: OnError = "fail"
+    """What to do about images that cannot be read: refuse after listing all of them, or leave them out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Which weights, in which architecture. Made by `clipeval.records.model_names.parse_model`."""
+
+    id: str
+    """Name in reports and cell ids."""
+    kind: ModelKind
+    name: str
+    """open_clip architecture, `ORG/REPO` for hf-hub, absolute folder for local-dir, `tiny`."""
+    pretrained: str | None = None
+    """Pretrained tag, for kind `pretrained`."""
+    checkpoint: Path | None = None
+    """Weights file, for kind `checkpoint`."""
+    quick_gelu: bool | None = None
+    """Activation the weights were trained with; must be said for `checkpoint`, else resolved."""
+    where: str = ""
+    """`file:line` that named it, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSpec:
+    """A prompt template, an ensemble of templates, or prompts per class."""
+
+    id: str
+    templates: tuple[str, ...] = ()
+    """Each with one `{}` or `{c}`; several are an ensemble. Empty if class_prompts is given."""
+    class_prompts: Mapping[str, tuple[str, ...]] | None = None
+    """Class name or key -> its own full prompts (as CuPL's JSON has it)."""
+    origin: str = "inline"
+    """`inline`, the named set (`@openai-imagenet`), or the file that the prompts come from."""
+    where: str = ""
+    """`file:line` that named it, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSpec:
+    """A limit on one metric, for the cells that it applies to."""
+
+    metric: str
+    min: float | None = None
+    max: float | None = None
+    where: str = ""
+    datasets: tuple[str, ...] = ()
+    """Keys of the data sets that it applies to; empty means all."""
+    models: tuple[str, ...] = ()
+    """Ids of the models that it applies to; empty means all."""
+    templates: tuple[str, ...] = ()
+    """Ids of the templates that it applies to; empty means all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSpec:
+    """One suite: every data set x model x template x device x precision is a cell."""
+
+    name: str
+    path: Path | None
+    """The suite file; None if made on the command line."""
+    datasets: tuple[DatasetSpec, ...]
+    models: tuple[ModelSpec, ...]
+    templates: tuple[TemplateSpec, ...]
+    dataset_templates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Data-set key -> ids of the templates that apply to it; a key that is absent takes all."""
+    reference_templates: Mapping[str, str] = field(default_factory=dict)
+    """Data-set key -> id of the template that the others are compared with."""
+    reference_model: str | None = None
+    """Id of the model that the others are compared with."""
+    devices: tuple[str, ...] = ("auto",)
+    precisions: tuple[Precision, ...] = ("fp32",)
+    batch_size: int = 64
+    gates: tuple[GateSpec, ...] = ()
+    description: str = ""
+    """What the suite is for, in the author's words."""
