@@ -1,0 +1,139 @@
+"""What the numbers rest on: models, data sets, environment and the command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TypeVar
+
+from clipeval.records import DatasetRecord, Environment, ImageFailure, ModelRecord, RunRecord
+from clipeval.report import format as fmt
+
+MAX_FAILURES = 50
+Kept = TypeVar("Kept", ModelRecord, DatasetRecord)
+Fact = tuple[str, str]
+"""A label and what is true of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelView:
+    """One model as it was loaded."""
+
+    id: str
+    has_random_weights: bool
+    facts: tuple[Fact, ...]
+    fingerprints: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetView:
+    """One data set as it was scored."""
+
+    key: str
+    account: str
+    facts: tuple[Fact, ...]
+    failures: tuple[ImageFailure, ...]
+    n_more_failures: int
+
+
+def model_views(record: RunRecord) -> tuple[ModelView, ...]:
+    """Describe every model once."""
+    return tuple(_model(one) for one in _distinct(cell.model for cell in record.cells))
+
+
+def dataset_views(record: RunRecord) -> tuple[DatasetView, ...]:
+    """Account for every data set once."""
+    return tuple(_dataset(one) for one in _distinct(cell.dataset for cell in record.cells))
+
+
+def environment_facts(environment: Environment) -> tuple[Fact, ...]:
+    """Describe the machine and the software."""
+    facts = [
+        ("clipeval", environment.clipeval),
+        ("Python", environment.python),
+        ("Platform", environment.platform),
+        ("Processor", environment.cpu),
+        (
+            "Cores",
+            f"{environment.n_cores}, torch used {fmt.count(environment.n_threads, 'thread')}",
+        ),
+        ("Memory", fmt.size(environment.memory_bytes)),
+        ("GPUs", ", ".join(environment.gpus) or "none"),
+        ("Git commit", _commit(environment)),
+        *environment.packages.items(),
+    ]
+    return tuple((label, value) for label, value in facts if value)
+
+
+def command(argv: tuple[str, ...]) -> str:
+    """Return the command of the run, quoted for a shell, without the folder the program lies in."""
+    if not argv:
+        return ""
+    return shlex.join([PurePath(argv[0].replace("\\", "/")).name or argv[0], *argv[1:]])
+
+
+def _distinct(found: Iterable[Kept]) -> list[Kept]:
+    """Drop repeats by equality, in order; records hold mappings and so cannot be hashed."""
+    kept: list[Kept] = []
+    for one in found:
+        if one not in kept:
+            kept.append(one)
+    return kept
+
+
+def _commit(environment: Environment) -> str:
+    if environment.git_commit is None:
+        return ""
+    state = ", with uncommitted changes" if environment.git_dirty else ""
+    return environment.git_commit + state
+
+
+def _model(model: ModelRecord) -> ModelView:
+    height, width = model.image_size
+    facts = [
+        ("Spec", model.spec),
+        ("Architecture", model.name),
+        ("Pretrained", model.pretrained or ""),
+        ("Weights", "random" if model.random_weights else "loaded"),
+        ("Activation", "QuickGELU" if model.quick_gelu else "GELU"),
+        ("Parameters", fmt.count(model.n_parameters)),
+        ("Embedding", f"{model.embed_dim} dimensions"),
+        ("Image size", f"{height} by {width} pixels"),
+        ("Context", f"{model.context_length} tokens"),
+        ("Logit scale", f"{model.logit_scale:.4g}"),
+        *((f"Preprocessing: {key}", _plain(value)) for key, value in model.preprocessing.items()),
+    ]
+    return ModelView(
+        id=model.id,
+        has_random_weights=model.random_weights,
+        facts=tuple((label, value) for label, value in facts if value),
+        fingerprints=(
+            ("weights", model.weights_sha256),
+            ("config", model.config_sha256),
+            ("preprocessing", model.preprocessing_sha256),
+            ("tokenizer", model.tokenizer_sha256),
+        ),
+    )
+
+
+def _plain(value: str | float | tuple[int, ...] | tuple[float, ...]) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(str(one) for one in value)
+    return str(value)
+
+
+def _dataset(dataset: DatasetRecord) -> DatasetView:
+    return DatasetView(
+        key=dataset.key,
+        account=f"{fmt.count(dataset.n_expected)} expected = {fmt.count(dataset.n_images)} scored "
+        f"+ {fmt.count(dataset.n_failed)} failed",
+        facts=(
+            ("Source", dataset.source),
+            ("Classes", fmt.count(len(dataset.class_names))),
+            ("Samples SHA-256", dataset.samples_sha256),
+        ),
+        failures=dataset.failures[:MAX_FAILURES],
+        n_more_failures=max(0, len(dataset.failures) - MAX_FAILURES),
+    )

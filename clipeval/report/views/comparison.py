@@ -1,0 +1,137 @@
+"""What to look at first: the templates of one data set, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clipeval.records import CellResult, RunRecord
+from clipeval.report import format as fmt
+from clipeval.report.views.grouping import cell_anchor, datasets_of, setting_of
+from clipeval.report.views.numbers import Metric, Number, exact, integer, metric, number
+
+COLUMNS = ("top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
+"""What stands beside top-1, where at least one cell of the data set has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonRow:
+    """One template, as one model saw it."""
+
+    template: str
+    anchor: str
+    is_reference: bool
+    n_prompts: Number
+    top1: Metric | None
+    difference: Number | None
+    """Top-1 less the reference template's, in points; None for the reference or without one."""
+    others: tuple[Number, ...]
+    """Aligned with the columns of the comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonGroup:
+    """The rows of one model, device and precision."""
+
+    setting: str
+    rows: tuple[ComparisonRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One data set."""
+
+    anchor: str
+    dataset: str
+    account: str
+    summary: str
+    """One sentence on the spread between templates; empty if there is nothing to compare."""
+    columns: tuple[str, ...]
+    has_difference: bool
+    groups: tuple[ComparisonGroup, ...]
+
+
+def comparisons(record: RunRecord) -> tuple[Comparison, ...]:
+    """Compare the templates of every data set, in the order of the run."""
+    anchors = {cell.id: cell_anchor(i) for i, cell in enumerate(record.cells)}
+    return tuple(
+        _comparison(i, cells, record.reference_templates.get(key), anchors)
+        for i, (key, cells) in enumerate(datasets_of(record.cells).items())
+    )
+
+
+def _comparison(
+    position: int, cells: Sequence[CellResult], reference: str | None, anchors: Mapping[str, str]
+) -> Comparison:
+    keys = tuple(key for key in COLUMNS if any(key in cell.metrics for cell in cells))
+    by_setting: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        by_setting.setdefault(setting_of(cell), []).append(cell)
+    groups = tuple(
+        ComparisonGroup(setting, _rows(of_setting, reference, keys, anchors))
+        for setting, of_setting in by_setting.items()
+    )
+    dataset = cells[0].dataset
+    images = fmt.count(dataset.n_images, "image")
+    classes = fmt.count(len(dataset.class_names), "class", "classes")
+    account = [f"{images} in {classes}"]
+    return Comparison(
+        anchor=f"data-{position + 1}",
+        dataset=dataset.key,
+        account=", ".join(account if len(groups) > 1 else [*account, groups[0].setting]),
+        summary=_summary(cells) if len(groups) == 1 else "",
+        columns=tuple(fmt.metric_name(key) for key in keys),
+        has_difference=any(row.difference for group in groups for row in group.rows),
+        groups=groups,
+    )
+
+
+def _rows(
+    cells: Sequence[CellResult],
+    reference: str | None,
+    keys: Sequence[str],
+    anchors: Mapping[str, str],
+) -> tuple[ComparisonRow, ...]:
+    of_reference = next((cell for cell in cells if cell.template.id == reference), None)
+    return tuple(
+        ComparisonRow(
+            template=cell.template.id,
+            anchor=anchors[cell.id],
+            is_reference=cell is of_reference,
+            n_prompts=integer(len(cell.template.prompts)),
+            top1=metric("top1", cell.metrics["top1"]) if "top1" in cell.metrics else None,
+            difference=_difference(cell, of_reference),
+            others=tuple(_number(cell, key) for key in keys),
+        )
+        for cell in cells
+    )
+
+
+def _number(cell: CellResult, key: str) -> Number:
+    found = cell.metrics.get(key)
+    return number(key, None if found is None else found.value)
+
+
+def _difference(cell: CellResult, reference: CellResult | None) -> Number | None:
+    if reference is None or cell is reference:
+        return None
+    if "top1" not in cell.metrics or "top1" not in reference.metrics:
+        return None
+    by = cell.metrics["top1"].value - reference.metrics["top1"].value
+    return Number(fmt.points(by), exact(by))
+
+
+def _summary(cells: Sequence[CellResult]) -> str:
+    """Name the extremes without claiming that their difference is more than chance."""
+    scored = [(cell.metrics["top1"].value, cell) for cell in cells if "top1" in cell.metrics]
+    if len(scored) < 2:  # noqa: PLR2004 (one template is no comparison)
+        return ""
+    best_value, best = max(scored, key=lambda pair: pair[0])
+    worst_value, worst = min(scored, key=lambda pair: pair[0])
+    if best_value == worst_value:
+        return f"All {len(scored)} templates have a top-1 accuracy of {fmt.percent(best_value)}."
+    spread = fmt.points(best_value - worst_value).lstrip("+")
+    return (
+        f"Top-1 runs from {fmt.percent(worst_value)} with “{worst.template.id}” to "
+        f"{fmt.percent(best_value)} with “{best.template.id}”: {spread} points apart."
+    )

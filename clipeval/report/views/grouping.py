@@ -1,0 +1,25 @@
+"""How cells are gathered, named and linked to on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from clipeval.records import CellResult
+
+
+def datasets_of(cells: Iterable[CellResult]) -> dict[str, list[CellResult]]:
+    """Gather cells by data-set key, both in the order of the run."""
+    gathered: dict[str, list[CellResult]] = {}
+    for cell in cells:
+        gathered.setdefault(cell.dataset.key, []).append(cell)
+    return gathered
+
+
+def setting_of(cell: CellResult) -> str:
+    """Name what a cell ran on: `tiny on cpu in fp32`."""
+    return f"{cell.model.id} on {cell.device} in {cell.precision}"
+
+
+def cell_anchor(position: int) -> str:
+    """Return the id of a cell's section; positions, because names may hold anything."""
+    return f"cell-{position + 1}"

@@ -1,0 +1,137 @@
+"""The whole page as one frozen value; templates only loop over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
+from clipeval.report import format as fmt
+from clipeval.report.views.account import (
+    DatasetView,
+    Fact,
+    ModelView,
+    command,
+    dataset_views,
+    environment_facts,
+    model_views,
+)
+from clipeval.report.views.cells import CellView, cell_view
+from clipeval.report.views.comparison import Comparison, comparisons
+from clipeval.report.views.gates import GateRow, gate_rows
+from clipeval.report.views.mistakes import index_thumbnails
+from clipeval.report.views.verdict import Alarm, VerdictTile, alarms, n_images, verdict_tile
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entry of the page's navigation."""
+
+    anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Everything that report.html says, in its order."""
+
+    suite: str
+    verdict: VerdictTile
+    created: str
+    created_iso: str
+    facts: tuple[Fact, ...]
+    alarms: tuple[Alarm, ...]
+    links: tuple[Link, ...]
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[GateRow, ...]
+    cells: tuple[CellView, ...]
+    models: tuple[ModelView, ...]
+    datasets: tuple[DatasetView, ...]
+    notices: tuple[Notice, ...]
+    environment: tuple[Fact, ...]
+    command: str
+    clipeval: str
+
+
+def build_page(
+    record: RunRecord, predictions: Iterable[Predictions], thumbnails: Sequence[Thumbnail]
+) -> Page:
+    """Turn a run into what the page shows.
+
+    Raises:
+        StoreError: predictions do not fit the record.
+    """
+    gates = gate_rows(record)
+    cells = _cells(record, {one.cell: one for one in predictions}, thumbnails)
+    return Page(
+        suite=record.suite,
+        verdict=verdict_tile(record),
+        created=fmt.timestamp(record.created),
+        created_iso=record.created,
+        facts=_facts(record),
+        alarms=alarms(record),
+        links=_links(record, has_gates=bool(gates)),
+        comparisons=comparisons(record),
+        gates=gates,
+        cells=cells,
+        models=model_views(record),
+        datasets=dataset_views(record),
+        notices=record.notices,
+        environment=environment_facts(record.environment),
+        command=command(record.environment.argv),
+        clipeval=record.environment.clipeval,
+    )
+
+
+def _cells(
+    record: RunRecord, predictions: Mapping[str, Predictions], thumbnails: Sequence[Thumbnail]
+) -> tuple[CellView, ...]:
+    """Build all sections; the first one of each data set is open."""
+    by_sample = index_thumbnails(thumbnails)
+    seen: set[str] = set()
+    views = []
+    for position, cell in enumerate(record.cells):
+        is_first = cell.dataset.key not in seen
+        seen.add(cell.dataset.key)
+        views.append(
+            cell_view(
+                position,
+                cell,
+                is_open=is_first,
+                predictions=predictions.get(cell.id),
+                thumbnails=by_sample,
+            )
+        )
+    return tuple(views)
+
+
+def _facts(record: RunRecord) -> tuple[Fact, ...]:
+    models = dict.fromkeys(cell.model.id for cell in record.cells)
+    facts = [
+        ("Images", fmt.count(n_images(record))),
+        ("Cells", _cell_account(record)),
+        ("Model" if len(models) == 1 else "Models", ", ".join(models)),
+    ]
+    return tuple((label, value) for label, value in facts if value)
+
+
+def _cell_account(record: RunRecord) -> str:
+    n_planned, n_done = len(record.planned_cells), len(record.cells)
+    if n_done == n_planned:
+        return fmt.count(n_done)
+    return f"{fmt.count(n_done)} of {fmt.count(n_planned)}"
+
+
+def _links(record: RunRecord, *, has_gates: bool) -> tuple[Link, ...]:
+    """Link the sections that exist."""
+    has_cells = bool(record.cells)
+    sections = (
+        ("templates", "Templates", has_cells),
+        ("gates", "Gates", has_gates),
+        ("cells", "Cells", has_cells),
+        ("models", "Models", has_cells),
+        ("data", "Data", has_cells),
+        ("notices", "Notices", bool(record.notices)),
+        ("environment", "Environment", True),
+    )
+    return tuple(Link(anchor, text) for anchor, text, is_there in sections if is_there)

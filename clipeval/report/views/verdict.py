@@ -1,0 +1,100 @@
+"""The first thing on the page: did it pass, and is anything wrong with the run itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from clipeval.records import CellError, RunRecord, Verdict
+from clipeval.report import format as fmt
+from clipeval.report.views.gates import MARKS
+
+_NOT_PASSED: tuple[tuple[Verdict, str], ...] = (
+    ("fail", "failed"),
+    ("inconclusive", "inconclusive"),
+    ("error", "undecided"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictTile:
+    """The verdict in one word, and why."""
+
+    state: Verdict
+    word: str
+    mark: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something that must be known before any number is read."""
+
+    title: str
+    text: str
+    items: tuple[CellError, ...] = ()
+
+
+def verdict_tile(record: RunRecord) -> VerdictTile:
+    """Sum up a run."""
+    return VerdictTile(
+        state=record.verdict,
+        word=record.verdict.upper(),
+        mark=MARKS[record.verdict],
+        reason=gate_account(record),
+    )
+
+
+def gate_account(record: RunRecord) -> str:
+    """Count gates by state: `2 of 3 gates passed, 1 failed`."""
+    states = Counter(gate.state for cell in record.cells for gate in cell.gates)
+    n_gates = states.total()
+    if not n_gates:
+        return "no gates set"
+    if states["pass"] == n_gates:
+        return f"{fmt.count(n_gates, 'gate')} passed"
+    rest = [f"{states[state]} {word}" for state, word in _NOT_PASSED if states[state]]
+    return f"{states['pass']} of {fmt.count(n_gates, 'gate')} passed, {', '.join(rest)}"
+
+
+def n_images(record: RunRecord) -> int:
+    """Count the images of all data sets, each data set once."""
+    return sum({cell.dataset.key: cell.dataset.n_images for cell in record.cells}.values())
+
+
+def missing_cells(record: RunRecord) -> tuple[str, ...]:
+    """Return the planned cells that have neither a result nor an error, in planned order."""
+    done = {cell.id for cell in record.cells} | {error.id for error in record.errors}
+    return tuple(cell for cell in record.planned_cells if cell not in done)
+
+
+def alarms(record: RunRecord) -> tuple[Alarm, ...]:
+    """List what casts doubt on the whole run."""
+    found = []
+    missing = missing_cells(record)
+    if missing or record.status == "partial":
+        text = (
+            f"{len(missing)} of {fmt.count(len(record.planned_cells), 'cell')} "
+            f"{'is' if len(missing) == 1 else 'are'} missing."
+        )
+        items = tuple(CellError(id=cell, message="") for cell in missing)
+        found.append(Alarm(title="Partial run", text=text, items=items))
+    if record.errors:
+        text = f"{fmt.count(len(record.errors), 'cell')} could not be evaluated."
+        found.append(Alarm(title="Errors", text=text, items=record.errors))
+    random_models = dict.fromkeys(c.model.id for c in record.cells if c.model.random_weights)
+    if random_models:
+        found.append(
+            Alarm(
+                title="Random weights: accuracy here means nothing",
+                text=f"Not trained: {', '.join(random_models)}.",
+            )
+        )
+    failed = {c.dataset.key: c.dataset for c in record.cells if c.dataset.n_failed}
+    if failed:
+        text = "; ".join(
+            f"{key}: {fmt.count(one.n_failed)} of {fmt.count(one.n_expected)}"
+            for key, one in failed.items()
+        )
+        found.append(Alarm(title="Images left out", text=f"{text}. Listed under Data."))
+    return tuple(found)
