@@ -1,0 +1,21 @@
+"""Labelled images: sources, selection, and one policy for reading them."""
+
+from clipeval.datasets.collection import ImageDataset, read_image_file
+from clipeval.datasets.images import ACCEPTED_FORMATS, ImageReadError, read_rgb
+from clipeval.datasets.opening import DatasetStatus, dataset_status, open_dataset
+from clipeval.datasets.selection import Selection, apply_selection
+from clipeval.datasets.torchvision_catalogue import SETS as TORCHVISION_SETS
+
+__all__ = [
+    "ACCEPTED_FORMATS",
+    "TORCHVISION_SETS",
+    "DatasetStatus",
+    "ImageDataset",
+    "ImageReadError",
+    "Selection",
+    "apply_selection",
+    "dataset_status",
+    "open_dataset",
+    "read_image_file",
+    "read_rgb",
+]

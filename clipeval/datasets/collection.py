@@ -1,0 +1,178 @@
+"""What an opened data set is: labelled samples, and a way to read each of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from clipeval.datasets.images import ImageReadError, read_rgb
+from clipeval.records import ClassLabel, Notice, Sample
+
+MAX_FILE_BYTES = 1 << 30
+"""Larger files are not read at all: no accepted format needs a gigabyte below the pixel limit."""
+
+
+class ImageDataset(Protocol):
+    """Labelled images, ready to be read in any order and from several threads."""
+
+    @property
+    def key(self) -> str:
+        """Name in datasets.yaml."""
+
+    @property
+    def source(self) -> str:
+        """Where the images come from, such as `torchvision:Food101/test`."""
+
+    @property
+    def classes(self) -> tuple[ClassLabel, ...]:
+        """Candidate classes; `Sample.label` is an index into them."""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The labelled images, in a stable order."""
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What the user should know about this data set."""
+
+    def read(self, index: int) -> Image.Image:
+        """Return image `index` in mode RGB. Raises: ImageReadError."""
+
+    def content_sha256(self, index: int) -> str:
+        """Return the hash of the content of image `index`. Raises: ImageReadError."""
+
+
+class ImageStore(Protocol):
+    """Images by position, before any selection."""
+
+    def read(self, position: int) -> Image.Image:
+        """Return one image in mode RGB. Raises: ImageReadError."""
+
+    def content_sha256(self, position: int) -> str:
+        """Return the hash of one image's content. Raises: ImageReadError."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileImages:
+    """Images that are files, read by clipeval's image policy."""
+
+    paths: tuple[Path, ...]
+
+    def read(self, position: int) -> Image.Image:
+        """Decode one file to RGB."""
+        return read_image_file(self.paths[position])
+
+    def content_sha256(self, position: int) -> str:
+        """Hash the bytes of one file."""
+        return hashlib.sha256(read_file(self.paths[position])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedImages:
+    """Images that are drawn, or cut out of an array; any mode that Pillow converts to RGB."""
+
+    render: Callable[[int], Image.Image]
+
+    def read(self, position: int) -> Image.Image:
+        """Draw one image."""
+        return self._rendered(position).convert("RGB")
+
+    def content_sha256(self, position: int) -> str:
+        """Hash mode, size and pixels of one image."""
+        image = self._rendered(position)
+        header = f"{image.mode} {image.width}x{image.height}\n".encode()
+        return hashlib.sha256(header + image.tobytes()).hexdigest()
+
+    def _rendered(self, position: int) -> Image.Image:
+        try:
+            return self.render(position)
+        except (OSError, ValueError, LookupError) as error:  # an array file that went away
+            raise ImageReadError(f"cannot be taken from its array: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Everything that a source holds, before class names and selection of the spec are applied."""
+
+    source: str
+    classes: tuple[ClassLabel, ...]
+    samples: tuple[Sample, ...]
+    images: ImageStore
+    """`samples[i]` is read at position i."""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCollection:
+    """An opened data set; the one implementation of `ImageDataset`."""
+
+    key: str
+    source: str
+    classes: tuple[ClassLabel, ...]
+    samples: tuple[Sample, ...]
+    notices: tuple[Notice, ...]
+    images: ImageStore
+    positions: tuple[int, ...]
+    """(N,) where `images` holds each sample."""
+
+    def read(self, index: int) -> Image.Image:
+        """Return image `index` in mode RGB, the image policy applied.
+
+        Raises:
+            ImageReadError: the image cannot be used; its `cause` says why.
+        """
+        return self.images.read(self.positions[index])
+
+    def content_sha256(self, index: int) -> str:
+        """Return the sha256 of the file's bytes, or of mode, size and pixels if there is no file.
+
+        Raises:
+            ImageReadError: the file cannot be read.
+        """
+        return self.images.content_sha256(self.positions[index])
+
+
+def read_image_file(path: Path) -> Image.Image:
+    """Return one file as an RGB picture, by the same policy as every data set.
+
+    Raises:
+        ImageReadError: the file cannot be read or decoded; `cause` says why, without the path.
+    """
+    return read_rgb(read_file(path))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a regular file; anything else is refused without waiting on it.
+
+    Raises:
+        ImageReadError: missing, no permission, not a regular file, or larger than MAX_FILE_BYTES.
+    """
+    # Without O_NONBLOCK, opening a named pipe waits for a writer that may never come.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageReadError("not a regular file")
+            if status.st_size > MAX_FILE_BYTES:
+                raise ImageReadError(f"{status.st_size} bytes is more than the limit of 1 GiB")
+            return stream.read()
+    except ValueError as error:  # a NUL character in the path
+        raise ImageReadError(f"not a usable path: {error}") from error
+    except OSError as error:
+        raise ImageReadError(_os_cause(error)) from error
+
+
+def _os_cause(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "not a regular file"
+    return (error.strerror or str(error)).lower()
