@@ -1,0 +1,40 @@
+"""Run folders and the cache of embeddings: everything that clipeval keeps on disk."""
+
+from clipeval.store.cache import (
+    CacheEntry,
+    EmbeddingCache,
+    cache_key,
+    default_cache,
+    default_cache_root,
+)
+from clipeval.store.folder import RunFolder, write_documents
+from clipeval.store.names import cell_file_name
+from clipeval.store.parts import (
+    read_part_predictions,
+    read_part_thumbnails,
+    read_parts,
+    write_part,
+)
+from clipeval.store.run_json import dump_run, read_run
+from clipeval.store.schema import run_schema
+from clipeval.store.tables import read_predictions, read_thumbnails
+
+__all__ = [
+    "CacheEntry",
+    "EmbeddingCache",
+    "RunFolder",
+    "cache_key",
+    "cell_file_name",
+    "default_cache",
+    "default_cache_root",
+    "dump_run",
+    "read_part_predictions",
+    "read_part_thumbnails",
+    "read_parts",
+    "read_predictions",
+    "read_run",
+    "read_thumbnails",
+    "run_schema",
+    "write_documents",
+    "write_part",
+]
