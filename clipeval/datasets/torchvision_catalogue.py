@@ -54,6 +54,8 @@ class SetRow:
     """The images are in one array rather than in files."""
     by_hand: str = ""
     """How to get the files where torchvision cannot fetch them."""
+    naming_note: str = ""
+    """Where class names differ from those that published figures were made with."""
 
 
 def _splits(
@@ -212,6 +214,11 @@ SETS: Mapping[str, SetRow] = {
         splits=_splits("{} meta.bin", {"train": 1_281_167, "val": 50_000}, None),
         n_classes=1000,
         classes=imagenet_classes,
+        naming_note=(
+            "OpenAI's list names two classes 'missile' and two 'sunglasses'; the second 'missile' is "
+            "'projectile' and the first 'sunglasses' is 'sunglass' here, so published figures may differ "
+            "by a hundredth of a point."
+        ),
         listing=pairs("samples"),
         by_hand=(
             "register at https://image-net.org, put ILSVRC2012_devkit_t12.tar.gz and "

@@ -60,8 +60,13 @@ def table_of_names(table: str, *, subset: str | None = None) -> ReadClasses:
     return read
 
 
+IMAGENET_RENAMED = {744: "projectile", 836: "sunglass"}
+"""Places whose name in OpenAI's list is another class's, too (657 is "missile" as well, 837
+"sunglasses"), with the first WordNet synonym: no prompt can tell two classes of one name apart."""
+
+
 def imagenet_classes(dataset: object) -> tuple[ClassLabel, ...]:
-    """Return WordNet ids and the class names that open_clip evaluates ImageNet with.
+    """Return WordNet ids and the class names that open_clip evaluates ImageNet with, two renamed.
 
     A label's place among all thousand ids decides its name, so that a copy with fewer class folders
     is named right, too.
@@ -70,7 +75,8 @@ def imagenet_classes(dataset: object) -> tuple[ClassLabel, ...]:
     from torchvision.datasets.imagenet import load_meta_file  # noqa: PLC0415  imports torch
 
     all_ids = sorted(load_meta_file(_attribute(dataset, "root"))[0])
-    name_of = dict(zip(all_ids, IMAGENET_CLASSNAMES, strict=True))
+    names = [IMAGENET_RENAMED.get(i, name) for i, name in enumerate(IMAGENET_CLASSNAMES)]
+    name_of = dict(zip(all_ids, names, strict=True))
     return tuple(ClassLabel(wnid, (name_of[wnid],)) for wnid in _attribute(dataset, "wnids"))
 
 

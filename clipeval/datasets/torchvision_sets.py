@@ -134,7 +134,7 @@ def _listing(
     labels: list[Label],
 ) -> Listing:
     name = f"torchvision:{source.name}/{source.split}"
-    notices = _count_notices(spec, source, len(labels))
+    notices = (*_count_notices(spec, source, len(labels)), *_naming_notices(spec, row))
     if row.from_array:
         return Listing(
             source=name,
@@ -159,6 +159,12 @@ def _listing(
         images=FileImages(tuple(path for _, path, _ in files)),
         notices=notices,
     )
+
+
+def _naming_notices(spec: DatasetSpec, row: SetRow) -> tuple[Notice, ...]:
+    if not row.naming_note:
+        return ()
+    return (Notice("class-names-differ", f"{spec_place(spec)}: {row.naming_note}"),)
 
 
 def _count_notices(

@@ -328,6 +328,18 @@ class TestOtherSets:
             ("val/n00000999/x.JPEG", "toilet paper"),
         ]
 
+    def test_imagenet_has_no_two_classes_of_one_name_and_says_what_was_renamed(
+        self, tmp_path, opened, write_image
+    ):
+        wnids = [f"n{number:08d}" for number in range(1000)]
+        for position in (657, 744, 836, 837):
+            write_image(tmp_path / "val" / wnids[position] / "x.JPEG")
+        torch.save(({wnid: (wnid,) for wnid in wnids}, []), tmp_path / "meta.bin")
+        dataset = opened("ImageNet", "val")
+        names = [label.names[0] for label in dataset.classes]
+        assert names == ["missile", "projectile", "sunglass", "sunglasses"]
+        assert "class-names-differ" in {notice.code for notice in dataset.notices}
+
     def test_pcam(self, tmp_path, opened, monkeypatch):
         """With a stand-in for h5py, which is optional: NumPy archives in place of HDF5 files."""
         stand_in = types.SimpleNamespace(File=np.load)

@@ -1,0 +1,128 @@
+"""Where the parts are put together. The command line and the pytest plugin call this.
+
+Names are resolved on first use (PEP 562), so that `--help`, `validate` and `report` start without
+torch: only `running`, `classifying` and `machine` need it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clipeval.api.classifying import (
+        classify,
+    )
+    from clipeval.api.inspecting import (
+        CacheSize,
+        NamedTemplates,
+        cache_clear,
+        cache_info,
+        list_datasets,
+        list_templates,
+        schema,
+    )
+    from clipeval.api.machine import (
+        Finding,
+        doctor,
+        list_models,
+    )
+    from clipeval.api.outcomes import (
+        ExportedOutcome,
+        FinishedRun,
+        SuiteOutcome,
+        export_outcomes,
+        finish_outcomes,
+        import_outcome,
+        merge_outcomes,
+    )
+    from clipeval.api.rendering import (
+        render_report,
+    )
+    from clipeval.api.running import (
+        run,
+    )
+    from clipeval.api.sessions import (
+        EvaluationSession,
+        single_cell,
+    )
+    from clipeval.api.suites import (
+        Overrides,
+        SuiteCheck,
+        list_suites,
+        load_suites,
+        run_folders,
+        validate,
+    )
+
+_HOME = {
+    "CacheSize": "inspecting",
+    "EvaluationSession": "sessions",
+    "ExportedOutcome": "outcomes",
+    "Finding": "machine",
+    "FinishedRun": "outcomes",
+    "NamedTemplates": "inspecting",
+    "Overrides": "suites",
+    "SuiteCheck": "suites",
+    "SuiteOutcome": "outcomes",
+    "cache_clear": "inspecting",
+    "cache_info": "inspecting",
+    "classify": "classifying",
+    "doctor": "machine",
+    "export_outcomes": "outcomes",
+    "finish_outcomes": "outcomes",
+    "import_outcome": "outcomes",
+    "list_datasets": "inspecting",
+    "list_models": "machine",
+    "list_suites": "suites",
+    "list_templates": "inspecting",
+    "load_suites": "suites",
+    "merge_outcomes": "outcomes",
+    "render_report": "rendering",
+    "run": "running",
+    "run_folders": "suites",
+    "schema": "inspecting",
+    "single_cell": "sessions",
+    "validate": "suites",
+}
+
+__all__ = [
+    "CacheSize",
+    "EvaluationSession",
+    "ExportedOutcome",
+    "Finding",
+    "FinishedRun",
+    "NamedTemplates",
+    "Overrides",
+    "SuiteCheck",
+    "SuiteOutcome",
+    "cache_clear",
+    "cache_info",
+    "classify",
+    "doctor",
+    "export_outcomes",
+    "finish_outcomes",
+    "import_outcome",
+    "list_datasets",
+    "list_models",
+    "list_suites",
+    "list_templates",
+    "load_suites",
+    "merge_outcomes",
+    "render_report",
+    "run",
+    "run_folders",
+    "schema",
+    "single_cell",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

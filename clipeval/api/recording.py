@@ -1,0 +1,86 @@
+"""From evaluated cells to the record and documents of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from clipeval.gate import worst
+from clipeval.records import (
+    CellError,
+    CellResult,
+    Environment,
+    Predictions,
+    RunRecord,
+    Thumbnail,
+    Verdict,
+)
+from clipeval.report import render_html, render_junit, render_summary
+from clipeval.store import RunFolder
+
+
+def planned_record(
+    suite: str,
+    planned_cells: Sequence[str],
+    environment: Environment,
+    *,
+    reference_templates: Mapping[str, str],
+) -> RunRecord:
+    """Return the record of a run that has not begun."""
+    return RunRecord(
+        schema_version=1,
+        suite=suite,
+        status="partial",
+        verdict="error",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment,
+        reference_templates=reference_templates,
+        planned_cells=tuple(planned_cells),
+        cells=(),
+    )
+
+
+def completed_record(
+    record: RunRecord, cells: Sequence[CellResult], errors: Sequence[CellError]
+) -> RunRecord:
+    """Return a record with its cells in planned order, its status and its verdict.
+
+    It is complete when every planned cell was scored; one that could not be makes the verdict `error`.
+    """
+    by_id = {cell.id: cell for cell in cells}
+    ordered = tuple(by_id[id_] for id_ in record.planned_cells if id_ in by_id)
+    is_complete = len(ordered) == len(record.planned_cells)
+    states: list[Verdict] = [gate.state for cell in ordered for gate in cell.gates]
+    if errors or not is_complete:
+        states.append("error")
+    return replace(
+        record,
+        status="complete" if is_complete else "partial",
+        verdict=worst(states),
+        cells=ordered,
+        errors=tuple(errors),
+    )
+
+
+def finish_folder(folder: RunFolder, planned: RunRecord, errors: Sequence[CellError]) -> RunRecord:
+    """Complete a run folder from the cells added to it; return the record that run.json now holds.
+
+    Raises:
+        StoreError: a file cannot be written; run.json then still says partial.
+    """
+    record = completed_record(planned, folder.cells, errors)
+    predictions = {cell.id: folder.predictions(cell.id) for cell in record.cells}
+    folder.finish(record, documents=render_documents(record, predictions, folder.thumbnails()))
+    return record
+
+
+def render_documents(
+    record: RunRecord, predictions: Mapping[str, Predictions], thumbnails: Sequence[Thumbnail]
+) -> dict[str, str]:
+    """Render what people and CI systems read; the same input gives the same bytes."""
+    return {
+        "report.html": render_html(record, predictions, thumbnails),
+        "summary.md": render_summary(record),
+        "junit.xml": render_junit(record),
+    }

@@ -1,0 +1,96 @@
+"""Run a suite into a run folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from clipeval.api.recording import finish_folder, planned_record
+from clipeval.engine import Evaluator, capture_environment
+from clipeval.errors import ClipEvalError, DatasetError
+from clipeval.plan import Plan, build_plan
+from clipeval.progress import Progress, SilentProgress
+from clipeval.records import CellError, RunRecord, SuiteSpec
+from clipeval.store import RunFolder, default_cache
+
+
+def run(
+    suite: SuiteSpec,
+    folder: Path,
+    *,
+    use_cache: bool = True,
+    download: bool = False,
+    progress: Progress | None = None,
+    argv: Sequence[str] | None = None,
+) -> RunRecord:
+    """Evaluate every cell of a suite and write its run folder.
+
+    What can be found wrong before the first image is encoded is, and as long as no cell has been scored
+    nothing is written. A cell that fails later is recorded, the others go on, and the verdict is `error`.
+
+    Args:
+        suite: what to run.
+        folder: the run folder; an earlier run in it is replaced once the first cell is scored.
+        use_cache: read and write cached embeddings.
+        download: fetch data sets that are not there.
+        progress: told how far the work is.
+        argv: the command to record; this process's if None.
+    Raises:
+        ClipEvalError: nothing could be evaluated, or the folder cannot be written.
+    """
+    plan = build_plan(suite)
+    RunFolder.check(folder)
+    evaluator = Evaluator(
+        batch_size=suite.batch_size,
+        gates=suite.gates,
+        cache=default_cache() if use_cache else None,
+        download=download,
+        progress=progress or SilentProgress(),
+    )
+    _open_everything(plan, evaluator)
+    command = tuple(argv if argv is not None else sys.argv)
+    environment = capture_environment(command, folder=suite.path.parent if suite.path else Path())
+    record = planned_record(
+        suite.name,
+        [cell.id for cell in plan.cells],
+        environment,
+        reference_templates=suite.reference_templates,
+    )
+    return _evaluate_into(folder, record, plan, evaluator)
+
+
+def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
+    """Meet the errors that cost nothing first: every data set, then the first model."""
+    problems: list[str] = []
+    for dataset in plan.suite.datasets:
+        try:
+            evaluator.dataset(dataset)
+        except DatasetError as error:
+            problems.append(str(error))
+    if problems:
+        raise DatasetError("\n".join(problems))
+    evaluator.model(plan.cells[0])
+
+
+def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evaluator) -> RunRecord:
+    errors: list[CellError] = []
+    causes: list[ClipEvalError] = []
+    opened: RunFolder | None = None
+    with ExitStack() as stack:
+        for cell in plan.cells:
+            try:
+                evaluated = evaluator.evaluate(cell)
+            except ClipEvalError as error:
+                causes.append(error)
+                errors.append(CellError(id=cell.id, message=str(error)))
+                continue
+            if opened is None:
+                opened = stack.enter_context(RunFolder.begin(folder, record))
+            opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
+        if opened is None:
+            # Cells of one data set or model fail alike: say each cause once.
+            messages = list(dict.fromkeys(str(cause) for cause in causes))
+            raise type(causes[0])("\n".join(messages)) from causes[0]
+        return finish_folder(opened, record, errors)

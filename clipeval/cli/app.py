@@ -1,0 +1,74 @@
+"""The command tree, and how errors become exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from clipeval import __version__
+from clipeval.cli import cache, classify, listing, run, upkeep
+from clipeval.cli.console import print_error
+from clipeval.cli.variadic import expand_lists
+from clipeval.errors import ClipEvalError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="clipeval",
+    help="Evaluate CLIP models: which prompt template, which model, on your images.",
+    epilog="Start with:  clipeval run suites/quickstart.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(requested: bool) -> None:  # noqa: FBT001 (typer calls it so)
+    if requested:
+        typer.echo(f"clipeval {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Evaluate CLIP models: which prompt template, which model, on your images."""
+
+
+app.command("run", epilog=run.EXAMPLES)(run.run)
+app.command("validate", epilog=run.VALIDATE_EXAMPLES)(run.validate)
+app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
+app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)
+app.command("list", epilog=listing.EXAMPLES)(listing.list_)
+app.command("doctor")(upkeep.doctor)
+app.command("schema", epilog=upkeep.SCHEMA_EXAMPLES)(upkeep.schema)
+app.add_typer(cache.app, name="cache")
+
+
+def main() -> None:
+    """Run the command; every deliberate error is one message on stderr and exit code 2."""
+    # Libraries log through the root logger; what matters reaches the user as an error or a notice.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        app(args=expand_lists(sys.argv[1:]))
+    except ClipEvalError as error:
+        print_error(str(error))
+        sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nothing to say, and nothing to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,30 @@
+"""`clipeval cache info|clear`."""
+
+from __future__ import annotations
+
+import typer
+
+from clipeval import api
+from clipeval.cli.console import out, plain
+
+app = typer.Typer(
+    help="Look at or empty the cache of image embeddings.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("info")
+def info() -> None:
+    """Say where the cache is, how many entries it has and how large it is."""
+    cache = api.cache_info()
+    out.print(
+        f"{plain(cache.root)}: {cache.n_entries} entries, {cache.size_bytes / 1e6:.1f} MB "
+        f"of at most {cache.max_bytes / 1e6:.0f} MB"
+    )
+
+
+@app.command("clear")
+def clear() -> None:
+    """Remove every entry."""
+    out.print(f"removed {api.cache_clear() / 1e6:.1f} MB")

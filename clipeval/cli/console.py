@@ -1,0 +1,77 @@
+"""What is printed where: results on stdout, everything else on stderr, and nothing that drives a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from clipeval.progress import Advance
+from clipeval.records import Notice
+
+# C0 and C1 controls other than newline and tab, and the characters that reorder text.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+# Rich takes 80 columns where there is no terminal; a log file has room for whole rows.
+_LOG_COLUMNS = 160
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = _LOG_COLUMNS
+
+
+def plain(text: str) -> str:
+    """Return text that cannot move the cursor, colour the terminal or be read as rich markup."""
+    return escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def print_json(text_or_value: object) -> None:
+    """Print JSON on stdout, unwrapped and uncoloured, for other programs."""
+    print(json.dumps(text_or_value, ensure_ascii=False, indent=2, allow_nan=False))  # noqa: T201
+
+
+def print_error(message: str) -> None:
+    """Print one error message on stderr."""
+    err.print(f"[bold red]error:[/] {plain(message)}")
+
+
+def print_notices(notices: Iterable[Notice]) -> None:
+    """Print each notice once on stderr."""
+    for notice in dict.fromkeys(notices):
+        err.print(f"[yellow]note[/] [dim]{plain(notice.code)}[/]: {plain(notice.message)}")
+
+
+class TerminalProgress:
+    """Bars with rate and time left on stderr; nothing at all when stderr is not a terminal."""
+
+    @contextmanager
+    def stage(self, description: str, *, total: int, unit: str) -> Iterator[Advance]:
+        """See clipeval.progress.Progress.stage."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+            task = bar.add_task(plain(description), total=total, rate="")
+
+            def advance(n_done: int) -> None:
+                bar.advance(task, n_done)
+                speed = bar.tasks[0].speed
+                bar.update(task, rate=f"{speed:,.0f} {unit}/s" if speed else "")
+
+            yield advance

@@ -1,0 +1,152 @@
+"""`clipeval run` and `clipeval validate`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipeval import api
+from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
+from clipeval.cli.tables import cells_table, gates_table
+from clipeval.records import Precision, RunRecord
+
+EXAMPLES = """\
+Examples:\n
+  clipeval run suites/quickstart.yaml\n
+  clipeval run suites/food101.yaml --model ViT-B-32/openai --limit 200 --out reports/try\n
+  clipeval run --model tiny --dataset digits --template "a photo of the number {}"
+"""
+VALIDATE_EXAMPLES = """\
+Examples:\n
+  clipeval validate suites/food101.yaml\n
+  clipeval validate          (every suite in ./suites)
+"""
+
+
+class PrecisionName(StrEnum):
+    """Precisions that a run may ask for."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class EngineName(StrEnum):
+    """Engines that can do the work."""
+
+    serial = "serial"
+
+
+_EXIT = {"pass": 0, "inconclusive": 0, "fail": 1, "error": 2}
+PRECISIONS: dict[PrecisionName, Precision] = {
+    PrecisionName.fp32: "fp32",
+    PrecisionName.bf16: "bf16",
+    PrecisionName.fp16: "fp16",
+}
+Catalog = Annotated[
+    Path | None,
+    typer.Option(
+        "--datasets",
+        metavar="FILE",
+        help="Catalogue of data sets; default: the datasets.yaml nearest to the suite.",
+    ),
+]
+
+
+def run(
+    suites: Annotated[
+        list[Path] | None, typer.Argument(metavar="[SUITE]...", help="Suite files.")
+    ] = None,
+    *,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model, instead of the suite's. Repeatable.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Data set: a key of the catalogue, a folder or a table. Repeatable."),
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(help="Template: an id of the suite, TEXT, ID=TEXT or @SET. Repeatable."),
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. Repeatable.")
+    ] = None,
+    precision: Annotated[
+        list[PrecisionName] | None, typer.Option(help="Precision of the towers. Repeatable.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Score at most N images of each data set.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a forward pass.")] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Run folder; default: reports/SUITE (replaced)."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither read nor write cached embeddings.")
+    ] = False,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch data sets that are not there.")
+    ] = False,
+    engine: Annotated[EngineName, typer.Option(help="Who does the work.")] = EngineName.serial,  # noqa: ARG001
+    datasets: Catalog = None,
+) -> None:
+    """Evaluate suites: encode each image once, score every template on it, write a run folder."""
+    overrides = api.Overrides(
+        models=tuple(model or ()),
+        datasets=tuple(dataset or ()),
+        templates=tuple(template or ()),
+        devices=tuple(device or ()),
+        precisions=tuple(PRECISIONS[name] for name in precision or ()),
+        limit=limit,
+        batch_size=batch_size,
+    )
+    loaded = api.load_suites(suites or (), overrides=overrides, catalog=datasets)
+    folders = api.run_folders([suite.name for suite in loaded], out_dir)
+    worst = 0
+    for suite, folder in zip(loaded, folders, strict=True):
+        record = api.run(
+            suite,
+            folder,
+            use_cache=not no_cache,
+            download=download,
+            progress=TerminalProgress(),
+        )
+        _print_record(record, folder)
+        worst = max(worst, _EXIT[record.verdict])
+    raise typer.Exit(worst)
+
+
+def validate(
+    suites: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[SUITE]...", help="Suite files; default: all in ./suites."),
+    ] = None,
+    *,
+    datasets: Catalog = None,
+) -> None:
+    """Check suites and the catalogue of data sets without running anything (and without torch)."""
+    for checked in api.validate(suites or (), catalog=datasets):
+        print_notices(checked.notices)
+        out.print(
+            f"[green]ok[/] {plain(checked.path)}: suite '{plain(checked.suite)}', "
+            f"{len(checked.cells)} cell{'s' if len(checked.cells) != 1 else ''}"
+        )
+
+
+def _print_record(record: RunRecord, folder: Path) -> None:
+    print_notices([*record.notices, *(n for cell in record.cells for n in cell.notices)])
+    if record.cells:
+        out.print(cells_table(record))
+    if any(cell.gates for cell in record.cells):
+        out.print(gates_table(record))
+    for error in record.errors:
+        err.print(f"[bold red]error:[/] {plain(error.id)}: {plain(error.message)}")
+    colour = {"pass": "green", "fail": "red", "error": "red"}.get(record.verdict, "yellow")
+    partial = " (partial: some cells are missing)" if record.status == "partial" else ""
+    out.print(f"[bold {colour}]{record.verdict.upper()}[/]{partial}  {plain(str(folder))}")
+    out.print(f"report: {plain(str(folder / 'report.html'))}")

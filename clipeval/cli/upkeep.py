@@ -1,0 +1,56 @@
+"""`clipeval report`, `clipeval schema` and `clipeval doctor`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from clipeval import api
+from clipeval.cli.console import out, plain, print_json
+
+REPORT_EXAMPLES = """\
+Example:\n
+  clipeval report reports/quickstart
+"""
+SCHEMA_EXAMPLES = """\
+Example:\n
+  clipeval schema suite > suite.schema.json
+"""
+
+
+class SchemaName(StrEnum):
+    """Files that have a JSON Schema."""
+
+    suite = "suite"
+    datasets = "datasets"
+    run = "run"
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
+) -> None:
+    """Render report.html, summary.md and junit.xml of a run again (without torch)."""
+    for written in api.render_report(run_folder):
+        out.print(plain(str(written)))
+
+
+def schema(
+    name: Annotated[SchemaName, typer.Argument(help="Which file's schema.")],
+) -> None:
+    """Print the JSON Schema of a suite, of datasets.yaml or of run.json."""
+    print_json(api.schema(name.value))
+
+
+def doctor() -> None:
+    """Say what clipeval finds on this machine: versions, devices, threads, caches."""
+    table = Table(box=box.SIMPLE, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for finding in api.doctor():
+        table.add_row(plain(finding.subject), plain(finding.finding))
+    out.print(table)

@@ -1,0 +1,86 @@
+"""Image embeddings by content: the same images through the same model are read from disk."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import open_clip
+import torch
+
+from clipeval.datasets import ImageDataset, ImageReadError
+from clipeval.encode.images import ImageEmbeddings, encode_images
+from clipeval.models import ClipModel
+from clipeval.progress import Progress
+from clipeval.records import OnError
+from clipeval.store import EmbeddingCache, cache_key
+
+# Raised whenever decoding, preprocessing or encoding changes what comes out for the same input.
+ENCODING_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedEmbeddings:
+    """Embeddings, and whether they were read rather than computed."""
+
+    images: ImageEmbeddings
+    is_from_cache: bool
+
+
+def encode_images_cached(
+    model: ClipModel,
+    dataset: ImageDataset,
+    cache: EmbeddingCache | None,
+    *,
+    batch_size: int,
+    on_error: OnError,
+    progress: Progress | None = None,
+) -> CachedEmbeddings:
+    """Return a data set's embeddings from the cache, or encode and remember them.
+
+    Only data sets that were read whole are remembered: with failures there is nothing to hash.
+
+    Raises:
+        DatasetError, EncodingError: as encode_images.
+    """
+    key = _image_key(model, dataset) if cache is not None else None
+    started = time.perf_counter()
+    if cache is not None and key is not None:
+        stored = cache.get(key)
+        if stored is not None and stored.shape == (len(dataset.samples), model.record.embed_dim):
+            indices = np.arange(len(dataset.samples), dtype=np.int64)
+            read_s = time.perf_counter() - started
+            return CachedEmbeddings(
+                ImageEmbeddings(embeddings=stored, indices=indices, encode_s=read_s),
+                is_from_cache=True,
+            )
+    encoded = encode_images(
+        model, dataset, batch_size=batch_size, on_error=on_error, progress=progress
+    )
+    if cache is not None and key is not None and not encoded.failures:
+        cache.put(key, encoded.embeddings)
+    return CachedEmbeddings(encoded, is_from_cache=False)
+
+
+def _image_key(model: ClipModel, dataset: ImageDataset) -> str | None:
+    """Hash everything that the embeddings depend on; None if an image cannot be read."""
+    contents = hashlib.sha256()
+    try:
+        for index in range(len(dataset.samples)):
+            contents.update(bytes.fromhex(dataset.content_sha256(index)))
+    except ImageReadError:
+        return None
+    return cache_key(
+        kind="images",
+        encoding=ENCODING_VERSION,
+        open_clip=open_clip.__version__,
+        torch=torch.__version__,
+        weights=model.record.weights_sha256,
+        config=model.record.config_sha256,
+        preprocessing=model.record.preprocessing_sha256,
+        device=model.device,
+        precision=model.precision,
+        contents=contents.hexdigest(),
+    )

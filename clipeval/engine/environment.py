@@ -1,0 +1,83 @@
+"""Where and how a run is made: versions, commit, processor, threads, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from clipeval.devices import describe_gpus
+from clipeval.records import Environment
+
+PACKAGES = (
+    "torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "pillow",
+    "scikit-learn", "scipy", "pyarrow", "pydantic",
+)  # fmt: skip
+GIT_TIMEOUT_S = 10
+
+
+def capture_environment(argv: tuple[str, ...], *, folder: Path) -> Environment:
+    """Describe this process and machine.
+
+    Args:
+        argv: the command, as typed.
+        folder: whose git repository is recorded, if it is in one.
+    """
+    commit = _git(folder, "rev-parse", "HEAD")
+    status = _git(folder, "status", "--porcelain") if commit else None
+    return Environment(
+        clipeval=version("clipeval"),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        packages=_versions(),
+        git_commit=commit,
+        git_dirty=None if status is None else bool(status),
+        cpu=_cpu_model(),
+        n_cores=os.cpu_count() or 1,
+        n_threads=torch.get_num_threads(),
+        memory_bytes=_memory_bytes(),
+        gpus=describe_gpus(),
+        argv=argv,
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # optional: not installed, so it cannot have mattered
+    return found
+
+
+def _git(folder: Path, *command: str) -> str | None:
+    """Run a git command; None where there is no git or no repository."""
+    try:
+        done = subprocess.run(  # noqa: S603 (fixed commands, no shell)
+            ["git", "-C", str(folder), *command],  # noqa: S607 (the user's own git)
+            capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory_bytes() -> int:
+    if not hasattr(os, "sysconf"):
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,161 @@
+"""Evaluates cells one at a time; keeps one model loaded and its image embeddings at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from clipeval.datasets import ImageDataset, open_dataset
+from clipeval.encode import CachedEmbeddings, encode_images_cached, encode_prompts
+from clipeval.engine.model_slot import LoadedModel, ModelSlot
+from clipeval.engine.results import ScoredCell, cell_result, predictions_of
+from clipeval.engine.thumbnails import thumbnails_of_errors
+from clipeval.plan import Cell
+from clipeval.progress import Progress, SilentProgress
+from clipeval.prompts import (
+    ClassPrompts,
+    check_class_names,
+    check_prompts,
+    check_tokens,
+    render_prompts,
+)
+from clipeval.records import (
+    DatasetSpec,
+    EvaluatedCell,
+    GateSpec,
+    Notice,
+)
+from clipeval.records.results import FloatArray
+from clipeval.scoring import class_weights, score_images
+from clipeval.store import EmbeddingCache
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Evaluates the cells of one suite in any order; sorted by model and data set they are cheapest.
+
+    Data sets stay open, one model stays loaded, and each data set is encoded once for it.
+    """
+
+    batch_size: int
+    gates: Sequence[GateSpec] = ()
+    cache: EmbeddingCache | None = None
+    download: bool = False
+    progress: Progress = field(default_factory=SilentProgress)
+    models: ModelSlot = field(default_factory=ModelSlot)
+    _datasets: dict[str, ImageDataset] = field(default_factory=dict, init=False)
+    _images: dict[str, CachedEmbeddings] = field(default_factory=dict, init=False)
+    _images_of: LoadedModel | None = field(default=None, init=False)
+
+    def dataset(self, spec: DatasetSpec) -> ImageDataset:
+        """Open a data set, or return the one that is open.
+
+        Raises:
+            DatasetError: see open_dataset.
+        """
+        if spec.key not in self._datasets:
+            self._datasets[spec.key] = open_dataset(spec, download=self.download)
+        return self._datasets[spec.key]
+
+    def model(self, cell: Cell) -> LoadedModel:
+        """Load the model of a cell, or return it if it is the one in memory.
+
+        Raises:
+            ModelError, DeviceError: see load_model.
+        """
+        return self.models.load(cell.model, device=cell.device, precision=cell.precision)
+
+    def images(self, cell: Cell) -> CachedEmbeddings:
+        """Encode the images of a cell, once for all templates.
+
+        Raises:
+            DatasetError, ModelError, DeviceError, EncodingError: what stands in the way.
+        """
+        loaded = self.model(cell)
+        if self._images_of is not loaded:
+            self._images, self._images_of = {}, loaded
+        if cell.dataset.key not in self._images:
+            self._images[cell.dataset.key] = encode_images_cached(
+                loaded.model,
+                self.dataset(cell.dataset),
+                self.cache,
+                batch_size=self.batch_size,
+                on_error=cell.dataset.on_error,
+                progress=self.progress,
+            )
+        return self._images[cell.dataset.key]
+
+    def evaluate(self, cell: Cell) -> EvaluatedCell:
+        """Encode what is not yet encoded, score, and measure.
+
+        Raises:
+            ClipEvalError: whatever stands in the way, naming it.
+        """
+        loaded = self.model(cell)
+        dataset = self.dataset(cell.dataset)
+        where = cell.template.where or f"cell {cell.id}"
+        class_notices = check_class_names(dataset.classes, where=f"data set '{dataset.key}'")
+        rendered = render_prompts(cell.template, dataset.classes, where=where)
+        notices = (
+            *loaded.model.notices,
+            *dataset.notices,
+            *class_notices,
+            *check_prompts(rendered, cell.template),
+        )
+        check_tokens(
+            rendered,
+            loaded.model.tokenizer.token_ids,
+            context_length=loaded.model.record.context_length,
+            where=where,
+        )
+        images = self.images(cell)
+        started = time.perf_counter()
+        embeddings = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
+        encode_text_s = time.perf_counter() - started
+        weights = class_weights(embeddings, rendered.per_class)
+        scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
+        return EvaluatedCell(
+            cell_result(scored, self.gates, _distinct([*notices, *images.images.notices])),
+            predictions_of(scored),
+            thumbnails_of_errors(scored),
+        )
+
+    def _score(
+        self,
+        cell: Cell,
+        loaded: LoadedModel,
+        images: CachedEmbeddings,
+        weights: FloatArray,
+        prompts: ClassPrompts,
+        encode_text_s: float,
+    ) -> ScoredCell:
+        dataset = self.dataset(cell.dataset)
+        samples = tuple(dataset.samples[i] for i in images.images.indices.tolist())
+        started = time.perf_counter()
+        scores = score_images(
+            images.images.embeddings,
+            weights,
+            np.asarray([sample.label for sample in samples], dtype=np.int64),
+            logit_scale=loaded.model.logit_scale,
+            sample_ids=[sample.sample_id for sample in samples],
+        )
+        return ScoredCell(
+            cell=cell,
+            model=loaded.model.record,
+            device=loaded.model.device,
+            dataset=dataset,
+            samples=samples,
+            images=images,
+            prompts=prompts,
+            scores=scores,
+            load_s=loaded.load_s,
+            encode_text_s=encode_text_s,
+            score_s=time.perf_counter() - started,
+        )
+
+
+def _distinct(notices: Sequence[Notice]) -> tuple[Notice, ...]:
+    return tuple(dict.fromkeys(notices))

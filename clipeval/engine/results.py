@@ -1,0 +1,168 @@
+"""Turns the scores of one cell into what run.json and predictions.parquet hold."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipeval.datasets import ImageDataset
+from clipeval.encode import CachedEmbeddings
+from clipeval.gate import applies, decide
+from clipeval.metrics import (
+    calibration_bins,
+    cell_metrics,
+    confusion_matrix,
+    most_confused_pairs,
+    per_class_metrics,
+)
+from clipeval.plan import Cell
+from clipeval.prompts import ClassPrompts
+from clipeval.records import (
+    CellResult,
+    DatasetRecord,
+    GateSpec,
+    ModelRecord,
+    Notice,
+    Predictions,
+    Sample,
+    TemplateRecord,
+)
+from clipeval.records.results import IntArray
+from clipeval.scoring import Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredCell:
+    """A cell with its scores, and all that led to them."""
+
+    cell: Cell
+    model: ModelRecord
+    device: str
+    dataset: ImageDataset
+    samples: tuple[Sample, ...]
+    """(N) the samples that were scored, aligned with the scores."""
+    images: CachedEmbeddings
+    prompts: ClassPrompts
+    scores: Scores
+    load_s: float
+    encode_text_s: float
+    score_s: float
+
+    @property
+    def labels(self) -> IntArray:
+        """(N,) int64 true class indices."""
+        return np.asarray([sample.label for sample in self.samples], dtype=np.int64)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """(C) display names."""
+        return tuple(label.names[0] for label in self.dataset.classes)
+
+
+def cell_result(
+    scored: ScoredCell, gates: Sequence[GateSpec], notices: tuple[Notice, ...]
+) -> CellResult:
+    """Measure one cell and decide its gates."""
+    cell, scores, labels = scored.cell, scored.scores, scored.labels
+    names = scored.class_names
+    confusion = confusion_matrix(scores.predicted, labels, n_classes=len(names))
+    metrics = cell_metrics(
+        predicted=scores.predicted,
+        labels=labels,
+        top5=scores.top5,
+        confidence=scores.confidence,
+        nll_terms=scores.nll_terms,
+        brier_terms=scores.brier_terms,
+        n_classes=len(names),
+    )
+    applying = [
+        gate
+        for gate in gates
+        if applies(gate, dataset=cell.dataset.key, model=cell.model.id, template=cell.template.id)
+    ]
+    return CellResult(
+        id=cell.id,
+        model=scored.model,
+        dataset=dataset_record(scored),
+        template=_template_record(scored),
+        device=scored.device,
+        precision=cell.precision,
+        metrics=metrics,
+        per_class=per_class_metrics(confusion, names),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        confused_pairs=most_confused_pairs(confusion, names),
+        calibration=calibration_bins(scores.confidence, scores.predicted == labels),
+        gates=decide(applying, metrics),
+        timings=_timings(scored),
+        image_embeddings="cached" if scored.images.is_from_cache else "computed",
+        notices=notices,
+    )
+
+
+def predictions_of(scored: ScoredCell) -> Predictions:
+    """Return what the cell said about each image."""
+    return Predictions(
+        cell=scored.cell.id,
+        sample_ids=tuple(sample.sample_id for sample in scored.samples),
+        paths=tuple(sample.path for sample in scored.samples),
+        groups=tuple(sample.group for sample in scored.samples),
+        labels=scored.labels,
+        predicted=scored.scores.predicted,
+        confidence=scored.scores.confidence,
+        top5=scored.scores.top5,
+        top5_scores=scored.scores.top5_scores,
+    )
+
+
+def dataset_record(scored: ScoredCell) -> DatasetRecord:
+    """Account for every image of the data set."""
+    dataset, failures = scored.dataset, scored.images.images.failures
+    return DatasetRecord(
+        key=dataset.key,
+        source=dataset.source,
+        n_expected=len(dataset.samples),
+        n_images=len(scored.samples),
+        n_failed=len(failures),
+        class_names=scored.class_names,
+        class_keys=tuple(label.key for label in dataset.classes),
+        samples_sha256=_samples_sha256(dataset),
+        failures=failures,
+    )
+
+
+def _samples_sha256(dataset: ImageDataset) -> str:
+    """Hash what pairs two runs image by image: class keys in order, sample ids with their labels."""
+    content = {
+        "classes": [label.key for label in dataset.classes],
+        "samples": [[sample.sample_id, sample.label] for sample in dataset.samples],
+    }
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _template_record(scored: ScoredCell) -> TemplateRecord:
+    template = scored.cell.template
+    return TemplateRecord(
+        id=template.id,
+        origin=template.origin,
+        templates=template.templates,
+        prompts=scored.prompts.flat,
+        prompts_per_class=scored.prompts.per_class,
+    )
+
+
+def _timings(scored: ScoredCell) -> dict[str, float]:
+    encode_image_s = scored.images.images.encode_s
+    timings = {
+        "load_s": scored.load_s,
+        "encode_image_s": encode_image_s,
+        "encode_text_s": scored.encode_text_s,
+        "score_s": scored.score_s,
+    }
+    if not scored.images.is_from_cache and encode_image_s > 0:
+        timings["images_per_s"] = len(scored.samples) / encode_image_s
+    return timings

@@ -1,0 +1,8 @@
+"""Models: from a spec to towers, preprocessing and tokenizer whose every part is known."""
+
+from clipeval.models.clip_model import ClipModel
+from clipeval.models.loading import load_model
+from clipeval.models.registry import AvailableModel, available_models
+from clipeval.models.tokenizers import Tokenizer
+
+__all__ = ["AvailableModel", "ClipModel", "Tokenizer", "available_models", "load_model"]

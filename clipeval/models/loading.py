@@ -1,0 +1,175 @@
+"""From a spec to a model that is ready to encode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from open_clip.transform import image_transform_v2
+
+from clipeval.devices import check_precision, resolve_device
+from clipeval.errors import DeviceError, ModelError
+from clipeval.models.architectures import (
+    as_record,
+    build_module,
+    computes_quick_gelu,
+    preprocessing_of,
+)
+from clipeval.models.clip_model import ClipModel
+from clipeval.models.fingerprints import canonical_config, hash_json, hash_weights
+from clipeval.models.fitting import fit_weights
+from clipeval.models.sources import ModelSource, find_source
+from clipeval.models.tokenizers import Tokenizer, load_tokenizer
+from clipeval.models.weights import StateDict, read_weights, strip_ddp_prefix
+from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
+
+
+def load_model(spec: ModelSpec, *, device: str = "cpu", precision: Precision = "fp32") -> ClipModel:
+    """Load a model, or say in one sentence why it cannot be trusted to be what the spec names.
+
+    Args:
+        spec: any kind of spec; hub repositories are downloaded if they are not in the hub's cache.
+        device: auto, cpu, cuda, cuda:N or mps.
+        precision: of weights and inputs.
+    Returns:
+        The model in eval mode on its device, with its fingerprint.
+    Raises:
+        DeviceError: the device or the precision is not available here.
+        ModelError: the model cannot be found, fetched, read, built or fitted.
+    """
+    resolved = resolve_device(device)
+    check_precision(resolved, precision)
+    try:
+        return _load(spec, device=resolved, precision=precision)
+    except ModelError as error:
+        place = f"{spec.where}: " if spec.where else ""
+        raise ModelError(f"{place}model '{spec.id}': {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """Towers with their weights, and what is to be said about them."""
+
+    module: torch.nn.Module
+    weights: StateDict
+    """As stored: before any cast, which would round the logit scale too."""
+    notices: tuple[Notice, ...] = ()
+
+
+def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
+    source = find_source(spec)
+    config = canonical_config(source.model_cfg, quick_gelu=source.quick_gelu)
+    tokenizer = load_tokenizer(source.tokenizer, model_cfg=config)
+    filled = _fill(source, config, precision)
+    record = _describe(spec, source, config, filled, tokenizer)
+    module = filled.module.eval().requires_grad_(requires_grad=False)
+    model = ClipModel(
+        spec=spec,
+        record=record,
+        module=_move(module, device),
+        preprocess=image_transform_v2(preprocessing_of(module), is_train=False),
+        tokenizer=tokenizer,
+        logit_scale=record.logit_scale,
+        device=device,
+        precision=precision,
+        notices=(*source.notices, *filled.notices),
+    )
+    if precision != "fp32":
+        _check_runs(model)
+    return model
+
+
+def _fill(source: ModelSource, config: Mapping[str, Any], precision: Precision) -> _Filled:
+    module = build_module(config, source.preprocess_cfg, precision=precision)
+    if computes_quick_gelu(module) != source.quick_gelu:
+        wanted = "QuickGELU" if source.quick_gelu else "GELU"
+        raise ModelError(
+            f"its weights need {wanted}, and the towers that open_clip built from '{source.name}' "
+            "do not compute it"
+        )
+    if source.weights is None:
+        return _fill_randomly(module, source, config, precision)
+    label = str(source.weights)
+    stored, stripped = strip_ddp_prefix(read_weights(source.weights))
+    weights, resized = fit_weights(module, stored, resize_positions=source.published, source=label)
+    module.load_state_dict(weights)
+    notices: list[Notice] = []
+    if stripped:
+        message = f"{label}: took the prefix 'module.' of distributed training off every name"
+        notices.append(Notice("ddp-prefix-stripped", message))
+    if resized:
+        message = f"{label}: position embeddings interpolated to fit, as open_clip does: {resized}"
+        notices.append(Notice("positions-resized", message))
+    return _Filled(module, weights, tuple(notices))
+
+
+def _fill_randomly(
+    module: torch.nn.Module, source: ModelSource, config: Mapping[str, Any], precision: Precision
+) -> _Filled:
+    """Give every precision the same weights: the ones that the seed draws in float32."""
+    if precision == "fp32":
+        return _Filled(module, module.state_dict())
+    full = build_module(config, source.preprocess_cfg, precision="fp32").state_dict()
+    module.load_state_dict(full)
+    return _Filled(module, full)
+
+
+def _describe(
+    spec: ModelSpec,
+    source: ModelSource,
+    config: Mapping[str, Any],
+    filled: _Filled,
+    tokenizer: Tokenizer,
+) -> ModelRecord:
+    preprocessing = as_record(preprocessing_of(filled.module))
+    return ModelRecord(
+        id=spec.id,
+        spec=source.spec,
+        name=source.name,
+        pretrained=source.pretrained,
+        quick_gelu=source.quick_gelu,
+        random_weights=source.weights is None,
+        n_parameters=sum(parameter.numel() for parameter in filled.module.parameters()),
+        embed_dim=int(config["embed_dim"]),
+        image_size=_height_and_width(preprocessing["size"]),
+        context_length=tokenizer.context_length,
+        logit_scale=_logit_scale(filled.weights),
+        preprocessing=preprocessing,
+        weights_sha256=hash_weights(filled.weights),
+        config_sha256=hash_json(config),
+        preprocessing_sha256=hash_json(preprocessing),
+        tokenizer_sha256=tokenizer.sha256,
+    )
+
+
+def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _logit_scale(weights: StateDict) -> float:
+    learned = weights["logit_scale"]
+    if learned.numel() != 1:
+        raise ModelError(f"logit_scale has {learned.numel()} values; expected one")
+    return float(learned.detach().float().exp().item())
+
+
+def _move(module: torch.nn.Module, device: str) -> torch.nn.Module:
+    try:
+        return module.to(device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(f"its weights do not fit in the memory of {device}: {error}") from error
+
+
+def _check_runs(model: ClipModel) -> None:
+    """Run one blank image and one prompt: not every tower can compute in every precision."""
+    blank = torch.zeros(1, 3, *model.record.image_size)
+    try:
+        model.encode_image(blank)
+        model.encode_text(model.tokenizer(["a photo"]))
+    except (RuntimeError, TypeError) as error:
+        raise DeviceError(
+            f"model '{model.spec.id}' cannot compute in {model.precision} on {model.device}: "
+            f"{error}; use precision fp32"
+        ) from error

@@ -1,0 +1,269 @@
+"""From a spec to everything that a model is built from; only configs are read here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from open_clip.pretrained import download_pretrained_from_url
+
+from clipeval.errors import ModelError
+from clipeval.models.fingerprints import hash_file
+from clipeval.models.hub import CONFIG_FILE, fetch_config, fetch_weights
+from clipeval.models.open_clip_quiet import quiet_open_clip
+from clipeval.models.registry import architecture, pretrained_tag, resolve_quick_gelu
+from clipeval.models.weights import WEIGHT_SUFFIXES
+from clipeval.records import ModelSpec, Notice
+
+TINY_FOLDER = Path(__file__).parent / "tiny"
+CHECKSUMS = "SHA256SUMS"
+OWN_NAMES = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+)
+"""Names that only open_clip's weights have, best first. Source: open_clip.factory."""
+_PREPROCESS_KEYS = ("mode", "mean", "std", "interpolation", "resize_mode", "fill_color")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """What a spec stands for."""
+
+    spec: str
+    """The spec in one string, for records."""
+    name: str
+    pretrained: str | None = None
+    model_cfg: Mapping[str, Any]
+    quick_gelu: bool
+    preprocess_cfg: Mapping[str, Any]
+    """What differs from open_clip's defaults."""
+    tokenizer: str
+    """Identifier for open_clip.get_tokenizer."""
+    weights: Path | None
+    """None for random weights, and only then."""
+    published: bool = False
+    """Weights that open_clip's registry or the hub offer for this very config."""
+    notices: tuple[Notice, ...] = ()
+
+
+def find_source(spec: ModelSpec) -> ModelSource:
+    """Resolve a spec, downloading what it names if it is not in the hub's cache.
+
+    Raises:
+        ModelError: anything that the spec names is missing, ambiguous or contradictory.
+    """
+    match spec.kind:
+        case "tiny":
+            return _tiny(spec)
+        case "pretrained":
+            return _pretrained(spec)
+        case "random":
+            return _random(spec)
+        case "checkpoint":
+            return _checkpoint(spec)
+        case "local-dir":
+            return _local_dir(spec, Path(spec.name), label=f"local-dir:{spec.name}")
+        case "hf-hub":
+            return _hf_hub(spec)
+
+
+def _tiny(spec: ModelSpec) -> ModelSource:
+    source = _local_dir(spec, TINY_FOLDER, label="tiny")
+    checksums = TINY_FOLDER / CHECKSUMS
+    if not checksums.is_file() or source.weights is None:
+        raise ModelError(f"{checksums} is missing: reinstall clipeval")
+    lines = checksums.read_text(encoding="utf-8").splitlines()
+    recorded = {name.strip("* "): digest for digest, _, name in (x.partition(" ") for x in lines)}
+    found = hash_file(source.weights)
+    if recorded.get(source.weights.name) != found:
+        raise ModelError(
+            f"{source.weights} is not the file that clipeval was released with (sha256 {found}, "
+            f"expected {recorded.get(source.weights.name)}): reinstall clipeval"
+        )
+    return source
+
+
+def _pretrained(spec: ModelSpec) -> ModelSource:
+    tag = pretrained_tag(spec.name, spec.pretrained or "")
+    config = architecture(spec.name)
+    quick_gelu = resolve_quick_gelu(
+        config, name=spec.name, trained_with=tag.quick_gelu, said=spec.quick_gelu
+    )
+    return ModelSource(
+        spec=f"{spec.name}/{tag.tag}",
+        name=spec.name,
+        pretrained=tag.tag,
+        model_cfg=config,
+        quick_gelu=quick_gelu,
+        preprocess_cfg=_known_preprocessing(tag.config),
+        tokenizer=spec.name,
+        weights=_download(tag.config),
+        published=True,
+    )
+
+
+def _random(spec: ModelSpec) -> ModelSource:
+    config = architecture(spec.name)
+    message = f"model '{spec.id}' has random weights: its speed means something, its answers do not"
+    return ModelSource(
+        spec=f"{spec.name}/random",
+        name=spec.name,
+        model_cfg=config,
+        quick_gelu=resolve_quick_gelu(
+            config, name=spec.name, trained_with=None, said=spec.quick_gelu
+        ),
+        preprocess_cfg={},
+        tokenizer=spec.name,
+        weights=None,
+        notices=(Notice("random-weights", message),),
+    )
+
+
+def _checkpoint(spec: ModelSpec) -> ModelSource:
+    config = architecture(spec.name)
+    if spec.checkpoint is None:
+        raise ModelError("names no checkpoint file")
+    if spec.quick_gelu is None:
+        raise ModelError(
+            f"checkpoint {spec.checkpoint} does not say which activation it was trained with; add "
+            "quick_gelu: true (OpenAI's weights, what was fine-tuned from them, MetaCLIP, DFN) or "
+            "quick_gelu: false (most of LAION's and DataComp's)"
+        )
+    message = (
+        f"{spec.checkpoint} says nothing about preprocessing: using open_clip's default for "
+        "weights from a file (CLIP's mean and std, bicubic, shortest edge, centre crop); "
+        f"if it was trained with another, lay it out as a folder with {CONFIG_FILE} and "
+        "name it as local-dir:PATH"
+    )
+    return ModelSource(
+        spec=f"{spec.name} from {spec.checkpoint}",
+        name=spec.name,
+        model_cfg=config,
+        quick_gelu=resolve_quick_gelu(
+            config, name=spec.name, trained_with=None, said=spec.quick_gelu
+        ),
+        preprocess_cfg={},
+        tokenizer=spec.name,
+        weights=spec.checkpoint,
+        notices=(Notice("default-preprocessing", message),),
+    )
+
+
+def _hf_hub(spec: ModelSpec) -> ModelSource:
+    path = fetch_config(spec.name)
+    config = _read_config(path)
+    # open_clip would look the config up again, and take another tokenizer if that failed.
+    on_hub = "hf_tokenizer_name" in config["model_cfg"]["text_cfg"]
+    tokenizer = f"hf-hub:{spec.name}" if on_hub else f"local-dir:{path.parent}"
+    return ModelSource(
+        spec=f"hf-hub:{spec.name}",
+        name=spec.name,
+        model_cfg=config["model_cfg"],
+        quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
+        preprocess_cfg=_known_preprocessing(config.get("preprocess_cfg") or {}),
+        tokenizer=tokenizer,
+        weights=fetch_weights(spec.name),
+        published=True,
+    )
+
+
+def _local_dir(spec: ModelSpec, folder: Path, *, label: str) -> ModelSource:
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is not a folder; expected one with {CONFIG_FILE} and weights")
+    config = _read_config(folder / CONFIG_FILE)
+    weights, notices = _find_weights(folder)
+    return ModelSource(
+        spec=label,
+        name=label if label == "tiny" else folder.name,
+        model_cfg=config["model_cfg"],
+        quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
+        preprocess_cfg=_known_preprocessing(config.get("preprocess_cfg") or {}),
+        tokenizer=f"local-dir:{folder}",
+        weights=weights,
+        notices=notices,
+    )
+
+
+def _config_quick_gelu(spec: ModelSpec, model_cfg: Mapping[str, Any]) -> bool:
+    """A config that does not mention quick_gelu says GELU: so the format has it."""
+    trained_with = bool(model_cfg.get("quick_gelu", False))
+    return resolve_quick_gelu(
+        model_cfg, name=spec.name, trained_with=trained_with, said=spec.quick_gelu
+    )
+
+
+def _known_preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in _PREPROCESS_KEYS if config.get(key) is not None}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path} is not there; a model folder needs {CONFIG_FILE}, as open_clip writes it"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    model_cfg = config.get("model_cfg") if isinstance(config, dict) else None
+    if not isinstance(model_cfg, dict):
+        raise ModelError(
+            f"{path} has no 'model_cfg'; is it open_clip's config, or another library's?"
+        )
+    for tower in ("vision_cfg", "text_cfg"):
+        if not isinstance(model_cfg.get(tower), dict):
+            raise ModelError(f"{path}: 'model_cfg' has no '{tower}'")
+    if not isinstance(config.get("preprocess_cfg") or {}, dict):
+        raise ModelError(f"{path}: 'preprocess_cfg' is not a mapping")
+    # transformers would download and run Python code from the repository that the config names.
+    if "trust_remote_code" in str(model_cfg["text_cfg"].get("tokenizer_kwargs")):
+        raise ModelError(
+            f"{path} is refused: 'trust_remote_code' asks to run code that comes with it"
+        )
+    return dict(config)
+
+
+def _find_weights(folder: Path) -> tuple[Path, tuple[Notice, ...]]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in WEIGHT_SUFFIXES)
+    own = [folder / name for name in OWN_NAMES if folder / name in found]
+    candidates = own[:1] or found
+    if not candidates:
+        raise ModelError(
+            f"{folder} holds no weights; expected {OWN_NAMES[0]}, "
+            f"or one file ending in {', '.join(WEIGHT_SUFFIXES)}"
+        )
+    if len(candidates) > 1:
+        names = ", ".join(path.name for path in candidates)
+        raise ModelError(
+            f"{folder} holds several weights files: {names}; keep one, or call the right one "
+            f"{OWN_NAMES[0]} or {OWN_NAMES[2]}"
+        )
+    if len(own) == 1 or len(found) == 1:
+        return candidates[0], ()
+    others = ", ".join(path.name for path in own[1:])
+    message = f"{folder}: took {own[0].name}, as open_clip does, and left {others}"
+    return candidates[0], (Notice("several-weights-files", message),)
+
+
+def _download(tag_config: Mapping[str, Any]) -> Path:
+    """Fetch published weights: from the hub where they are on it, as open_clip prefers."""
+    on_hub = str(tag_config.get("hf_hub", ""))
+    if on_hub:
+        path = PurePosixPath(on_hub)
+        if on_hub.endswith("/"):
+            return fetch_weights(str(path))
+        return fetch_weights(str(path.parent), path.name)
+    url = str(tag_config.get("url", ""))
+    try:
+        with quiet_open_clip():
+            return Path(download_pretrained_from_url(url))
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"weights could not be fetched from {url}: {error}; put the file into ~/.cache/clip, "
+            "or remove a damaged one from there"
+        ) from error

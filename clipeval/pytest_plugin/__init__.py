@@ -1,0 +1,28 @@
+"""pytest collects suites: `pytest suites/` runs every cell of every suite file as a test item.
+
+Silent, and without torch, as long as no suite is collected and no fixture of it is used.
+"""
+
+from clipeval.pytest_plugin.fixtures import clip_dataset, clip_model, zero_shot
+from clipeval.pytest_plugin.hooks import (
+    pytest_addoption,
+    pytest_collect_file,
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+
+__all__ = [
+    "clip_dataset",
+    "clip_model",
+    "pytest_addoption",
+    "pytest_collect_file",
+    "pytest_collection_finish",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "zero_shot",
+]

@@ -1,0 +1,54 @@
+"""What a cell's result means to pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clipeval.records import CellResult, RunRecord
+
+
+class GateFailure(Exception):  # noqa: N818 (a failed test, not an error)
+    """Gates of a cell did not pass; the text is all there is to say."""
+
+
+def check_gates(result: CellResult) -> None:
+    """Fail with every gate of a cell that did not pass.
+
+    Raises:
+        GateFailure: at least one gate failed or could not be decided.
+    """
+    failed = [gate for gate in result.gates if gate.state in {"fail", "error"}]
+    if failed:
+        lines = [f"{result.id}: {len(failed)} of {len(result.gates)} gates failed"]
+        lines += [f"  {gate.state.upper()}  {gate.message}" for gate in failed]
+        raise GateFailure("\n".join(lines))
+
+
+def metric_properties(result: CellResult) -> list[tuple[str, object]]:
+    """Return a cell's metrics as properties for junit and other reporters."""
+    properties: list[tuple[str, object]] = [("clipeval_cell", result.id)]
+    for name, metric in result.metrics.items():
+        properties.append((name, metric.value))
+        if metric.low is not None and metric.high is not None:
+            properties += [(f"{name}_low", metric.low), (f"{name}_high", metric.high)]
+    return properties
+
+
+def summary_lines(record: RunRecord, folder: Path) -> list[str]:
+    """Return the lines of the terminal summary: a cell each, then verdict and folder."""
+    width = max((len(cell.id) for cell in record.cells), default=0)
+    lines = []
+    for cell in record.cells:
+        top1 = cell.metrics.get("top1")
+        if top1 is None:
+            shown = "no top-1: one class"
+        else:
+            interval = f"[{top1.low:.1%}, {top1.high:.1%}]" if top1.low is not None else ""
+            shown = f"top-1 {top1.value:.1%} {interval} n={top1.n}"
+        lines.append(f"{cell.id:<{width}}  {shown}")
+    partial = "" if record.status == "complete" else ", partial"
+    lines.append(f"{record.suite}: {record.verdict}{partial}; report: {folder / 'report.html'}")
+    return lines

@@ -1,0 +1,49 @@
+"""What one pytest process keeps between items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from clipeval import api
+
+if TYPE_CHECKING:
+    from clipeval.api import EvaluationSession, FinishedRun, SuiteOutcome
+
+
+@dataclass(slots=True)
+class PluginState:
+    """Sessions and results of this process; nothing of it needs torch until a cell is evaluated."""
+
+    session: EvaluationSession | None = None
+    from_workers: list[SuiteOutcome] = field(default_factory=list)
+    finished: tuple[FinishedRun, ...] = ()
+
+
+STATE: pytest.StashKey[PluginState] = pytest.StashKey()
+
+
+def session_of(config: pytest.Config) -> EvaluationSession:
+    """Return the process's evaluation session, opened on first use."""
+    state = config.stash[STATE]
+    if state.session is None:
+        state.session = api.EvaluationSession(
+            use_cache=not config.getoption("--clipeval-no-cache"),
+            download=config.getoption("--clipeval-download"),
+            argv=("pytest", *map(str, config.invocation_params.args)),
+        )
+    return state.session
+
+
+def out_folder(config: pytest.Config) -> Path | None:
+    """Return the folder that --clipeval-out names."""
+    out = config.getoption("--clipeval-out")
+    return Path(out) if out else None
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Tell whether this is an xdist worker, whose controller writes the run folders."""
+    return hasattr(config, "workerinput")
