@@ -71,11 +71,11 @@ class Settings:
     """Renderings of each training digit."""
     n_captions: int = 5
     """Captions drawn for each rendering, of which a step uses one."""
-    n_digit_steps: int = 800
+    n_digit_steps: int = 600
     """First steps, which see captions about the digit alone."""
     batch_size: int = 64
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.05
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
     max_logit_scale: float = 50.0
 
 
@@ -176,7 +176,7 @@ def run_steps(model: open_clip.CLIP, pool: Pool, settings: Settings) -> None:
     """Optimise the model in place, and print its progress."""
     optimizer = build_optimizer(model, settings)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=settings.learning_rate, total_steps=settings.n_steps, pct_start=0.06
+        optimizer, max_lr=settings.learning_rate, total_steps=settings.n_steps, pct_start=0.03
     )
     clock = Clock.start()
     recent_loss = recent_accuracy = 0.0
@@ -247,7 +247,7 @@ def main() -> None:
     """Train, write the folder, evaluate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--steps", type=int, default=4200)
     parser.add_argument("--variants", type=int, default=24, help="renderings of each digit")
     parser.add_argument(
         "--holdout",

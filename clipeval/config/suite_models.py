@@ -27,19 +27,8 @@ from clipeval.config.validation import (
     problem,
 )
 from clipeval.records import Precision
+from clipeval.records.metric_names import Metric
 
-Metric = Literal[
-    "top1",
-    "top5",
-    "mean_per_class_recall",
-    "balanced_accuracy",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "nll",
-    "brier",
-    "ece",
-]
 METRIC_MAXIMA: dict[str, float] = {"nll": float("inf"), "brier": 2.0}
 """Largest possible value of the metrics that are not fractions; all start at 0."""
 
