@@ -24,9 +24,9 @@ Examples:\n
 
 
 def classify(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.")],
     *,
-    model: Annotated[str, typer.Option(help="Model, as in suites.")],
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Model, as in suites.")],
     class_names: Annotated[
         list[str] | None, typer.Option("--class", metavar="C", help="A class name. Repeatable.")
     ] = None,

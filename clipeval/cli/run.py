@@ -58,30 +58,41 @@ Catalog = Annotated[
 
 def run(
     suites: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SUITE]...", help="Suite files.")
+        list[Path] | None, typer.Argument(metavar="SUITE", help="Suite files.")
     ] = None,
     *,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model, instead of the suite's. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Model, instead of the suite's. Repeatable."),
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(help="Data set: a key of the catalogue, a folder or a table. Repeatable."),
+        typer.Option(
+            metavar="DATASET",
+            help="Data set: a key of the catalogue, a folder or a table. Repeatable.",
+        ),
     ] = None,
     template: Annotated[
         list[str] | None,
-        typer.Option(help="Template: an id of the suite, TEXT, ID=TEXT or @SET. Repeatable."),
+        typer.Option(
+            metavar="TEMPLATE",
+            help="Template: an id of the suite, TEXT, ID=TEXT or @SET. Repeatable.",
+        ),
     ] = None,
     device: Annotated[
-        list[str] | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps. Repeatable."),
     ] = None,
     precision: Annotated[
         list[PrecisionName] | None, typer.Option(help="Precision of the towers. Repeatable.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Score at most N images of each data set.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Score at most N images of each data set."),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a forward pass.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Images a forward pass.")
+    ] = None,
     out_dir: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Run folder; default: reports/SUITE (replaced)."),
@@ -124,7 +135,7 @@ def run(
 def validate(
     suites: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SUITE]...", help="Suite files; default: all in ./suites."),
+        typer.Argument(metavar="SUITE", help="Suite files; default: all in ./suites."),
     ] = None,
     *,
     datasets: Catalog = None,
