@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
+# Some environments forbid bytecode; importing torch without it takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint types floors tests format clean
 
 demo: $(INSTALLED)
