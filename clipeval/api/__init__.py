@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ExportedOutcome,
         FinishedRun,
         SuiteOutcome,
+        check_folders,
         export_outcomes,
         finish_outcomes,
         import_outcome,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     )
     from clipeval.api.sessions import (
         EvaluationSession,
+    )
+    from clipeval.api.single_cells import (
+        SingleCell,
         single_cell,
     )
     from clipeval.api.suites import (
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
         run_folders,
         validate,
     )
+    from clipeval.plan import build_plan
 
 _HOME = {
     "CacheSize": "inspecting",
@@ -63,10 +68,13 @@ _HOME = {
     "FinishedRun": "outcomes",
     "NamedTemplates": "inspecting",
     "Overrides": "suites",
+    "SingleCell": "single_cells",
     "SuiteCheck": "suites",
     "SuiteOutcome": "outcomes",
+    "build_plan": "suites",
     "cache_clear": "inspecting",
     "cache_info": "inspecting",
+    "check_folders": "outcomes",
     "classify": "classifying",
     "doctor": "machine",
     "export_outcomes": "outcomes",
@@ -82,7 +90,7 @@ _HOME = {
     "run": "running",
     "run_folders": "suites",
     "schema": "inspecting",
-    "single_cell": "sessions",
+    "single_cell": "single_cells",
     "validate": "suites",
 }
 
@@ -94,10 +102,13 @@ __all__ = [
     "FinishedRun",
     "NamedTemplates",
     "Overrides",
+    "SingleCell",
     "SuiteCheck",
     "SuiteOutcome",
+    "build_plan",
     "cache_clear",
     "cache_info",
+    "check_folders",
     "classify",
     "doctor",
     "export_outcomes",

@@ -10,7 +10,7 @@ from clipeval.devices import resolve_device
 from clipeval.engine import classify_images
 from clipeval.errors import ConfigError
 from clipeval.models import load_model
-from clipeval.prompts import render_prompts
+from clipeval.prompts import check_class_names, check_prompts, render_prompts
 from clipeval.records import (
     Classification,
     ClassLabel,
@@ -63,6 +63,9 @@ def classify(
     )
     labels = [ClassLabel(name, (name,)) for name in (prompts or class_names)]
     candidates = render_prompts(spec, labels, where="command line")
+    if class_names:
+        notices += check_class_names(labels, where="--class")
+    notices += check_prompts(candidates, spec)
     loaded = load_model(
         parse_model(model, base=here, where="--model"),
         device=resolve_device(device),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
-from clipeval.api.recording import finish_folder, planned_record
+from clipeval.api.recording import completed_record, finish_folder, planned_record
 from clipeval.api.suites import run_folders
+from clipeval.errors import StoreError
 from clipeval.records import CellError, Environment, EvaluatedCell, RunRecord
 from clipeval.store import (
     RunFolder,
@@ -36,7 +38,9 @@ class SuiteOutcome:
         """Take over what another process found out about the same suite."""
         self.planned.update(other.planned)
         self.evaluated.update(other.evaluated)
-        self.errors.update(other.errors)
+        found = {**self.errors, **other.errors}
+        # A cell that failed in one process and was evaluated in another is there.
+        self.errors = {id_: one for id_, one in found.items() if id_ not in self.evaluated}
 
     @property
     def record(self) -> RunRecord:
@@ -56,27 +60,26 @@ class ExportedOutcome(TypedDict):
     errors: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """A run folder that was written."""
+    """What became of one suite."""
 
-    folder: Path
     record: RunRecord
+    folder: Path | None
+    """The run folder; None if none was written."""
+    problem: str = ""
+    """Why the run folder could not be written."""
 
 
-def export_outcomes(outcomes: Iterable[SuiteOutcome], *, name: str) -> list[ExportedOutcome]:
-    """Write outcomes into a temporary folder; return plain values that say where.
+def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
+    """Write outcomes into temporary folders; return plain values that say where.
 
-    Args:
-        outcomes: of this process.
-        name: of this process.
     Raises:
-        StoreError: the temporary folder cannot be written.
+        StoreError: a temporary folder cannot be written.
     """
-    root = Path(tempfile.mkdtemp(prefix=f"clipeval-{name}-"))
     exported: list[ExportedOutcome] = []
-    for number, outcome in enumerate(outcomes):
-        folder = root / str(number)
+    for outcome in outcomes:
+        folder = Path(tempfile.mkdtemp(prefix="clipeval-"))
         with RunFolder.begin(folder, outcome.record) as opened:
             _add_cells(opened, outcome)
         errors = {error.id: error.message for error in outcome.errors.values()}
@@ -85,7 +88,7 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome], *, name: str) -> list[Expo
 
 
 def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
-    """Read what another process exported.
+    """Read what another process exported, and remove its temporary folder.
 
     Raises:
         StoreError: it cannot be read.
@@ -98,6 +101,7 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
         )
         for cell in read_parts(folder)
     }
+    shutil.rmtree(folder, ignore_errors=True)
     return SuiteOutcome(
         suite=record.suite,
         environment=record.environment,
@@ -108,7 +112,7 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
     )
 
 
-def merge_outcomes(outcomes: Sequence[SuiteOutcome]) -> Mapping[str, SuiteOutcome]:
+def merge_outcomes(outcomes: Iterable[SuiteOutcome]) -> tuple[SuiteOutcome, ...]:
     """Join the outcomes of each suite."""
     merged: dict[str, SuiteOutcome] = {}
     for outcome in outcomes:
@@ -119,32 +123,55 @@ def merge_outcomes(outcomes: Sequence[SuiteOutcome]) -> Mapping[str, SuiteOutcom
                 reference_templates=outcome.reference_templates,
             )
         merged[outcome.suite].add(outcome)
-    return merged
+    return tuple(merged.values())
+
+
+def check_folders(outcomes: Sequence[SuiteOutcome], out: Path | None, *, base: Path) -> None:
+    """Refuse run folders that cannot be written, before there is anything to lose.
+
+    Args:
+        outcomes: planned.
+        out: as in finish_outcomes.
+        base: as in finish_outcomes.
+    Raises:
+        StoreError: a folder is in use for something else, or is not writable.
+    """
+    for folder in run_folders([outcome.suite for outcome in outcomes], out):
+        RunFolder.check(base / folder)
 
 
 def finish_outcomes(
-    outcomes: Mapping[str, SuiteOutcome], out: Path | None
+    outcomes: Sequence[SuiteOutcome], out: Path | None, *, base: Path
 ) -> tuple[FinishedRun, ...]:
     """Write one run folder for every suite of which a cell was evaluated.
 
+    A folder that cannot be written is told of in its suite's place: the others are written.
+
     Args:
-        outcomes: by suite.
+        outcomes: one for each suite.
         out: the run folder for one suite, OUT/SUITE for several; reports/SUITE if None.
-    Raises:
-        StoreError: a folder cannot be written.
+        base: folder that relative ones are relative to.
     """
-    some = [outcome for outcome in outcomes.values() if outcome.evaluated]
-    folders = run_folders([outcome.suite for outcome in some], out)
+    folders = run_folders([outcome.suite for outcome in outcomes], out)
     return tuple(
-        FinishedRun(folder, _write_run(folder, outcome))
-        for outcome, folder in zip(some, folders, strict=True)
+        _finish(outcome, base / folder) for outcome, folder in zip(outcomes, folders, strict=True)
     )
 
 
-def _write_run(folder: Path, outcome: SuiteOutcome) -> RunRecord:
-    with RunFolder.begin(folder, outcome.record) as opened:
-        _add_cells(opened, outcome)
-        return finish_folder(opened, outcome.record, tuple(outcome.errors.values()))
+def _finish(outcome: SuiteOutcome, folder: Path) -> FinishedRun:
+    errors = tuple(outcome.errors.values())
+    problem = ""
+    if outcome.evaluated:
+        try:
+            with RunFolder.begin(folder, outcome.record) as opened:
+                _add_cells(opened, outcome)
+                record = finish_folder(opened, outcome.record, errors)
+                return FinishedRun(record=record, folder=folder)
+        except StoreError as error:
+            problem = str(error)
+    cells = [one.result for one in outcome.evaluated.values()]
+    record = completed_record(outcome.record, cells, errors)
+    return FinishedRun(record=record, folder=None, problem=problem)
 
 
 def _add_cells(opened: RunFolder, outcome: SuiteOutcome) -> None:

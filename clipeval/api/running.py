@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from clipeval.api.recording import finish_folder, planned_record
@@ -76,14 +77,14 @@ def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
 
 def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evaluator) -> RunRecord:
     errors: list[CellError] = []
-    causes: list[ClipEvalError] = []
+    kinds: list[type[ClipEvalError]] = []
     opened: RunFolder | None = None
     with ExitStack() as stack:
         for cell in plan.cells:
             try:
                 evaluated = evaluator.evaluate(cell)
             except ClipEvalError as error:
-                causes.append(error)
+                kinds.append(type(error))
                 errors.append(CellError(id=cell.id, message=str(error)))
                 continue
             if opened is None:
@@ -91,6 +92,6 @@ def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evalu
             opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
         if opened is None:
             # Cells of one data set or model fail alike: say each cause once.
-            messages = list(dict.fromkeys(str(cause) for cause in causes))
-            raise type(causes[0])("\n".join(messages)) from causes[0]
-        return finish_folder(opened, record, errors)
+            raise kinds[0]("\n".join(dict.fromkeys(error.message for error in errors)))
+        notices = tuple(evaluator.cache.notices) if evaluator.cache else ()
+        return finish_folder(opened, replace(record, notices=notices), errors)

@@ -2,30 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clipeval.api.outcomes import SuiteOutcome
 from clipeval.api.suites import known_datasets
-from clipeval.config import resolve_dataset, resolve_template
+from clipeval.config import resolve_dataset
 from clipeval.datasets import ImageDataset, open_dataset
 from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
 from clipeval.models import ClipModel
-from clipeval.plan import Cell, build_plan
-from clipeval.prompts import check_template, template_id
-from clipeval.records import CellError, CellResult, SuiteSpec, TemplateSpec
+from clipeval.plan import Cell
+from clipeval.records import (
+    CellError,
+    CellResult,
+    DatasetSpec,
+    EvaluatedCell,
+    ModelSpec,
+    SuiteSpec,
+    TemplateSpec,
+)
 from clipeval.records.model_names import parse_model
 from clipeval.store import default_cache
 
+_Named = DatasetSpec | ModelSpec | TemplateSpec
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _OpenSuite:
-    suite: SuiteSpec
     evaluator: Evaluator
     outcome: SuiteOutcome
-    cells: dict[str, Cell] = field(default_factory=dict)
+    owner: Path | None = None
+    """The file that the suite is of; None as long as only guests have asked for it."""
+    planned: set[str] = field(default_factory=set)
+    """Ids of the cells that the suite itself has, whose gates are decided."""
+    meanings: dict[tuple[str, str], object] = field(default_factory=dict)
+
+    def claim(self, cell: Cell) -> None:
+        """Refuse names that already mean something else in this run folder."""
+        dataset, model, template = (_bare(x) for x in (cell.dataset, cell.model, cell.template))
+        told = f"suite '{self.outcome.suite}': two different"
+        known = self.meanings
+        if known.setdefault(("data set", cell.dataset.key), dataset) != dataset:
+            raise ConfigError(
+                f"{told} data sets have the key '{cell.dataset.key}', the second of them "
+                f"{cell.dataset.where or 'from a path'}; give one of them another key, "
+                "or its tests a suite of their own"
+            )
+        if known.setdefault(("model", cell.model.id), model) != model:
+            raise ConfigError(
+                f"{told} models have the id '{cell.model.id}', the second of them named by "
+                f"{cell.model.where}; give one of them another id, or its tests a suite of their own"
+            )
+        if known.setdefault(("cell", cell.id), template) != template:
+            raise ConfigError(
+                f"{told} cells have the id '{cell.id}', the second of them with the prompts "
+                f"{_shown(cell.template)}; "
+                'give the template an id of its own: zero_shot(..., id="...")'
+            )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +72,7 @@ class EvaluationSession:
     argv: tuple[str, ...] = ()
     _models: ModelSlot = field(default_factory=ModelSlot, init=False)
     _suites: dict[str, _OpenSuite] = field(default_factory=dict, init=False)
+    _datasets: dict[tuple[str, Path], ImageDataset] = field(default_factory=dict, init=False)
 
     @property
     def outcomes(self) -> tuple[SuiteOutcome, ...]:
@@ -50,68 +86,82 @@ class EvaluationSession:
             ConfigError: two suites have one name.
         """
         for suite, cell in cells:
-            self._open(suite).outcome.planned[cell.id] = None
+            opened = self._open(suite, is_guest=False)
+            opened.claim(cell)
+            opened.planned.add(cell.id)
+            opened.outcome.planned[cell.id] = None
 
-    def evaluate(self, suite: SuiteSpec, cell: Cell) -> CellResult:
+    def evaluate(self, suite: SuiteSpec, cell: Cell, *, is_guest: bool = False) -> CellResult:
         """Evaluate a cell; the same cell again is the same result.
 
+        Args:
+            suite: whose run folder the cell goes into.
+            cell: what to evaluate. Gates are decided for planned cells alone: others are judged by
+                the test that asked for them.
+            is_guest: the cell joins a suite that another file may be.
         Raises:
-            ConfigError: another cell of this suite has the same id.
+            ConfigError: something else in this suite has the same name.
             ClipEvalError: whatever stands in the way; it is recorded too.
         """
-        opened = self._open(suite)
+        opened = self._open(suite, is_guest=is_guest)
+        opened.claim(cell)
         outcome = opened.outcome
         outcome.planned[cell.id] = None
-        if opened.cells.setdefault(cell.id, cell) != cell:
-            raise ConfigError(
-                f"suite '{suite.name}': two different cells have the id '{cell.id}'; "
-                "give the template an id of its own: zero_shot(..., id=...)"
-            )
         if cell.id not in outcome.evaluated:
             try:
-                outcome.evaluated[cell.id] = opened.evaluator.evaluate(cell)
+                outcome.evaluated[cell.id] = _evaluate(opened, cell)
             except ClipEvalError as error:
                 outcome.errors[cell.id] = CellError(id=cell.id, message=str(error))
                 raise
             outcome.errors.pop(cell.id, None)
         return outcome.evaluated[cell.id].result
 
-    def model(self, text: str) -> ClipModel:
+    def model(self, text: str, *, start: Path) -> ClipModel:
         """Load a model by its string on the best device there is, or return it if it is loaded.
 
+        Args:
+            text: a model string.
+            start: folder that a relative local-dir path is relative to.
         Raises:
             ConfigError, ModelError: what stands in the way.
         """
-        spec = parse_model(text, base=Path.cwd(), where="clip_model")
+        spec = parse_model(text, base=start, where="clip_model")
         return self._models.load(spec, device="auto", precision="fp32").model
 
     def dataset(self, text: str, *, start: Path) -> ImageDataset:
-        """Open a data set by its key or path.
+        """Open a data set by its key or path, or return it if it is open.
 
+        Args:
+            text: a key of the catalogue, a folder or a table.
+            start: where the catalogue and relative paths are looked up from.
         Raises:
             ConfigError, DatasetError: what stands in the way.
         """
-        spec = resolve_dataset(text, known_datasets(None, start=start), base=start)
-        return open_dataset(spec, download=self.download)
+        if (text, start) not in self._datasets:
+            spec = resolve_dataset(text, known_datasets(None, start=start), base=start)
+            self._datasets[text, start] = open_dataset(spec, download=self.download)
+        return self._datasets[text, start]
 
-    def _open(self, suite: SuiteSpec) -> _OpenSuite:
-        known = self._suites.get(suite.name)
-        if known is not None and known.suite.path != suite.path:
-            raise ConfigError(
-                f"{suite.path}: suite '{suite.name}' has the name of {known.suite.path}; "
-                "run folders are named after suites: give each its own name"
-            )
-        if known is None:
+    def _open(self, suite: SuiteSpec, *, is_guest: bool) -> _OpenSuite:
+        opened = self._suites.get(suite.name)
+        if opened is None:
             folder = suite.path.parent if suite.path else Path()
-            environment = capture_environment(self.argv, folder=folder)
             outcome = SuiteOutcome(
                 suite=suite.name,
-                environment=environment,
+                environment=capture_environment(self.argv, folder=folder),
                 reference_templates=suite.reference_templates,
             )
-            known = _OpenSuite(suite, self._evaluator(suite), outcome)
-            self._suites[suite.name] = known
-        return known
+            opened = self._suites[suite.name] = _OpenSuite(self._evaluator(suite), outcome)
+        if is_guest:
+            return opened
+        if opened.owner not in {None, suite.path}:
+            raise ConfigError(
+                f"{suite.path}: suite '{suite.name}' has the name of {opened.owner}; run folders "
+                "are named after suites: give each its own name, a Python file by "
+                'pytestmark = pytest.mark.clip(suite="...")'
+            )
+        opened.owner = suite.path
+        return opened
 
     def _evaluator(self, suite: SuiteSpec) -> Evaluator:
         return Evaluator(
@@ -123,47 +173,23 @@ class EvaluationSession:
         )
 
 
-def single_cell(
-    *,
-    test_file: Path,
-    model: str,
-    dataset: str,
-    template: str | Sequence[str],
-    template_id_: str | None = None,
-) -> tuple[SuiteSpec, Cell]:
-    """Make the one cell that a test asks for, in a suite named after its file.
-
-    Args:
-        test_file: relative paths and the catalogue of data sets are looked up from its folder.
-        model: a model string.
-        dataset: a key of the catalogue, a folder or a table.
-        template: one template, `@SET`, or several that make an ensemble.
-        template_id_: its id in reports; derived from the text if None.
-    Raises:
-        ConfigError, PromptError: what is wrong with a value.
-    """
-    base = test_file.parent
-    spec = _template(template, base=base)
-    if template_id_ is not None:
-        spec = TemplateSpec(
-            id=template_id_,
-            templates=spec.templates,
-            class_prompts=spec.class_prompts,
-            origin=spec.origin,
-        )
-    suite = SuiteSpec(
-        name=test_file.stem,
-        path=test_file,
-        datasets=(resolve_dataset(dataset, known_datasets(None, start=base), base=base),),
-        models=(parse_model(model, base=base, where=test_file.name),),
-        templates=(spec,),
-    )
-    return suite, build_plan(suite).cells[0]
+def _evaluate(opened: _OpenSuite, cell: Cell) -> EvaluatedCell:
+    # A data set that is not there is found out before a model is fetched for it.
+    opened.evaluator.dataset(cell.dataset)
+    evaluated = opened.evaluator.evaluate(cell)
+    if cell.id in opened.planned:
+        return evaluated
+    return replace(evaluated, result=replace(evaluated.result, gates=()))
 
 
-def _template(template: str | Sequence[str], *, base: Path) -> TemplateSpec:
-    if isinstance(template, str):
-        return resolve_template(template, base=base)
-    for text in template:
-        check_template(text)
-    return TemplateSpec(id=template_id(" ".join(template)), templates=tuple(template))
+def _bare(spec: _Named) -> _Named:
+    """Return a spec without the place that named it: what it means."""
+    return replace(spec, where="")
+
+
+def _shown(template: TemplateSpec) -> str:
+    texts = template.templates or [
+        p for some in (template.class_prompts or {}).values() for p in some
+    ]
+    more = f" and {len(texts) - 1} more" if len(texts) > 1 else ""
+    return f"'{texts[0]}'{more}"

@@ -18,20 +18,22 @@ from clipeval.records import DatasetSpec, FolderSource, TableSource, TemplateSpe
 _WITH_ID = re.compile(rf"({NAME_PATTERN[1:-1]})=(.+)", re.DOTALL)
 
 
-def resolve_dataset(text: str, catalog: Mapping[str, DatasetSpec], *, base: Path) -> DatasetSpec:
-    """Return the data set that a command-line value names.
+def resolve_dataset(
+    text: str, catalog: Mapping[str, DatasetSpec], *, base: Path, where: str = "--dataset"
+) -> DatasetSpec:
+    """Return the data set that a value of the command line or of a test names.
 
     Args:
         text: a key of the catalogue, a folder with one folder per class, or a .csv or .parquet
             file.
         catalog: known data sets.
         base: folder that a relative path is relative to.
+        where: option or file that names it, put in front of errors.
     Raises:
         ConfigError: it is none of these.
     """
     if text in catalog:
         return catalog[text]
-    where = "--dataset"
     path = resolve_path(text, base=base) if text.strip() else None
     if path is not None and path.is_dir():
         return DatasetSpec(key=_key_of(path.name), source=FolderSource(path), where=where)
@@ -49,18 +51,18 @@ def resolve_dataset(text: str, catalog: Mapping[str, DatasetSpec], *, base: Path
     )
 
 
-def resolve_template(text: str, *, base: Path) -> TemplateSpec:
-    """Return the template that a command-line value names.
+def resolve_template(text: str, *, base: Path, where: str = "--template") -> TemplateSpec:
+    """Return the template that a value of the command line or of a test names.
 
     Args:
         text: `ID=VALUE` or VALUE, where VALUE is a text with one `{}`, a named set
             (`@openai-imagenet`) or a .json file of prompts per class. Without an id, one is made
             of the value.
         base: folder that a relative file is relative to.
+        where: option or file that names it, put in front of errors.
     Raises:
         ConfigError: the text has no place for the class name, or the set or file cannot be used.
     """
-    where = "--template"
     match = _WITH_ID.fullmatch(text)
     template_id, value = (match[1], match[2]) if match else (None, text)
     try:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clipeval import api
+from clipeval.errors import ClipEvalError
 from clipeval.pytest_plugin.outcome import summary_lines
 from clipeval.pytest_plugin.state import STATE, PluginState, is_worker, out_folder, session_of
 from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
 
 RUNS = "clipeval_runs"
+MARKERS = (
+    "clipeval: a cell of an evaluation suite.",
+    "clip(model=..., dataset=..., suite=...): what zero_shot evaluates, and for which run folder.",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,19 +42,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks, so that --strict-markers accepts them."""
     config.stash[STATE] = PluginState()
-    config.addinivalue_line("markers", "clipeval: a cell of an evaluation suite.")
-    config.addinivalue_line(
-        "markers", "clip(model=..., dataset=...): what clip_model, clip_dataset and zero_shot use."
-    )
-    # xdist registers its mark too; without xdist the items carry it all the same.
-    config.addinivalue_line("markers", "xdist_group(name): run together under --dist loadgroup.")
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
     if config.pluginmanager.hasplugin("xdist") and not is_worker(config):
         config.pluginmanager.register(_FromWorkers(), "clipeval-from-workers")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
     """Collect YAML files that are suites."""
-    if is_suite(file_path):
+    if is_suite(file_path, is_named=parent.session.isinitpath(file_path)):
         suite_file: SuiteFile = SuiteFile.from_parent(parent, path=file_path)
         return suite_file
     return None
@@ -68,14 +70,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _loading_key(item: pytest.Item) -> object:
     assert isinstance(item, CellItem)
-    return item.cell.model, item.cell.device, item.cell.precision
+    return replace(item.cell.model, where=""), item.cell.device, item.cell.precision
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Tell the evaluation session what is going to run, now that -k and -m have chosen."""
+    """Tell the evaluation session what is going to run, now that -k and -m have chosen.
+
+    Raises:
+        UsageError: a run folder cannot be written.
+    """
+    config = session.config
     chosen = [item for item in session.items if isinstance(item, CellItem)]
-    if chosen and not session.config.option.collectonly:
-        session_of(session.config).plan((item.suite, item.cell) for item in chosen)
+    if not chosen or config.option.collectonly:
+        return
+    evaluation = session_of(config)
+    try:
+        evaluation.plan((item.suite, item.cell) for item in chosen)
+        if not is_worker(config):
+            api.check_folders(
+                evaluation.outcomes, out_folder(config), base=config.invocation_params.dir
+            )
+    except ClipEvalError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -84,11 +100,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state = config.stash[STATE]
     own = state.session.outcomes if state.session else ()
     if is_worker(config):
-        worker = config.workerinput["workerid"]  # type: ignore[attr-defined]
-        config.workeroutput[RUNS] = api.export_outcomes(own, name=worker)  # type: ignore[attr-defined]
-    elif own or state.from_workers:
-        outcomes = api.merge_outcomes([*own, *state.from_workers])
-        state.finished = api.finish_outcomes(outcomes, out_folder(config))
+        config.workeroutput[RUNS] = api.export_outcomes(own)  # type: ignore[attr-defined]
+        return
+    if not own and not state.from_workers:
+        return
+    state.finished = api.finish_outcomes(
+        api.merge_outcomes([*own, *state.from_workers]),
+        out_folder(config),
+        base=config.invocation_params.dir,
+    )
+    state.problems += [run.problem for run in state.finished if run.problem]
+    if state.problems and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 class _FromWorkers:
@@ -96,19 +119,24 @@ class _FromWorkers:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 (xdist is not typed)
-        exported = getattr(node, "workeroutput", {}).get(RUNS, [])
         state = node.config.stash[STATE]
-        state.from_workers += [api.import_outcome(one) for one in exported]
+        for exported in getattr(node, "workeroutput", {}).get(RUNS, []):
+            try:
+                state.from_workers.append(api.import_outcome(exported))
+            except ClipEvalError as error:
+                state.problems.append(f"results of worker {node.gateway.id} are lost: {error}")
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what was measured and where the run folders are."""
-    finished = config.stash[STATE].finished
-    if not finished:
+    state = config.stash[STATE]
+    if not state.finished and not state.problems:
         return
     terminalreporter.section("clipeval")
-    for run in finished:
-        for line in summary_lines(run.record, run.folder):
+    for run in state.finished:
+        for line in summary_lines(run, base=config.invocation_params.dir):
             terminalreporter.write_line(line)
+    for problem in state.problems:
+        terminalreporter.write_line(f"error: {problem}", red=True)

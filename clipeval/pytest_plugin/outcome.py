@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clipeval.records import CellResult, RunRecord
+    from clipeval.api import FinishedRun
+    from clipeval.records import CellResult
 
 
 class GateFailure(Exception):  # noqa: N818 (a failed test, not an error)
@@ -37,18 +38,31 @@ def metric_properties(result: CellResult) -> list[tuple[str, object]]:
     return properties
 
 
-def summary_lines(record: RunRecord, folder: Path) -> list[str]:
-    """Return the lines of the terminal summary: a cell each, then verdict and folder."""
+def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
+    """Return the lines of the terminal summary: a cell each, then verdict and report.
+
+    Args:
+        run: one suite's.
+        base: paths are shown relative to it.
+    """
+    record = run.record
     width = max((len(cell.id) for cell in record.cells), default=0)
-    lines = []
-    for cell in record.cells:
-        top1 = cell.metrics.get("top1")
-        if top1 is None:
-            shown = "no top-1: one class"
-        else:
-            interval = f"[{top1.low:.1%}, {top1.high:.1%}]" if top1.low is not None else ""
-            shown = f"top-1 {top1.value:.1%} {interval} n={top1.n}"
-        lines.append(f"{cell.id:<{width}}  {shown}")
-    partial = "" if record.status == "complete" else ", partial"
-    lines.append(f"{record.suite}: {record.verdict}{partial}; report: {folder / 'report.html'}")
-    return lines
+    lines = [f"{cell.id:<{width}}  {_top1(cell)}" for cell in record.cells]
+    partial = ""
+    if record.status == "partial":
+        partial = f", partial: {len(record.cells)} of {len(record.planned_cells)} cells evaluated"
+    report = "no report written"
+    if run.folder is not None:
+        folder = run.folder.relative_to(base) if run.folder.is_relative_to(base) else run.folder
+        report = f"report: {folder / 'report.html'}"
+    return [*lines, f"{record.suite}: {record.verdict}{partial}; {report}"]
+
+
+def _top1(cell: CellResult) -> str:
+    top1 = cell.metrics.get("top1")
+    if top1 is None:
+        return "no top-1: one class"
+    interval = ""
+    if top1.low is not None and top1.high is not None:
+        interval = f" [{top1.low:.1%}, {top1.high:.1%}]"
+    return f"top-1 {top1.value:.1%}{interval} n={top1.n}"

@@ -19,8 +19,12 @@ class PluginState:
     """Sessions and results of this process; nothing of it needs torch until a cell is evaluated."""
 
     session: EvaluationSession | None = None
+    suite_paths: dict[str, Path] = field(default_factory=dict)
+    """Which file a suite's name was read from."""
     from_workers: list[SuiteOutcome] = field(default_factory=list)
     finished: tuple[FinishedRun, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    """What else the summary has to say."""
 
 
 STATE: pytest.StashKey[PluginState] = pytest.StashKey()
@@ -33,7 +37,7 @@ def session_of(config: pytest.Config) -> EvaluationSession:
         state.session = api.EvaluationSession(
             use_cache=not config.getoption("--clipeval-no-cache"),
             download=config.getoption("--clipeval-download"),
-            argv=("pytest", *map(str, config.invocation_params.args)),
+            argv=_command(config),
         )
     return state.session
 
@@ -47,3 +51,12 @@ def out_folder(config: pytest.Config) -> Path | None:
 def is_worker(config: pytest.Config) -> bool:
     """Tell whether this is an xdist worker, whose controller writes the run folders."""
     return hasattr(config, "workerinput")
+
+
+def _command(config: pytest.Config) -> tuple[str, ...]:
+    """Return the command as it was typed; a worker has its controller's."""
+    if is_worker(config):
+        _, *arguments = config.workerinput["mainargv"]  # type: ignore[attr-defined]
+    else:
+        arguments = [str(one) for one in config.invocation_params.args]
+    return ("pytest", *arguments)

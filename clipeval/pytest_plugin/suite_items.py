@@ -11,23 +11,37 @@ import pytest
 
 from clipeval import api
 from clipeval.errors import ClipEvalError
-from clipeval.plan import Cell, build_plan
 from clipeval.pytest_plugin.outcome import GateFailure, check_gates, metric_properties
-from clipeval.pytest_plugin.state import session_of
+from clipeval.pytest_plugin.state import STATE, session_of
 
 if TYPE_CHECKING:
+    from clipeval.plan import Cell
     from clipeval.records import SuiteSpec
 
-_SUITE_KEY = re.compile(rb"^suite[ \t]*:", re.MULTILINE)
+_KEY = rb"""^(?:\xef\xbb\xbf)?(?:\{\s*)?["']?(?:%s)["']?[ \t]*:"""
+_SUITE_KEY = re.compile(_KEY % b"suite", re.MULTILINE)
+_OTHER_KEYS = re.compile(_KEY % b"datasets|models", re.MULTILINE)
 _SNIFFED_BYTES = 65_536
 
 
-def is_suite(path: Path) -> bool:
-    """Tell a suite from any other YAML file: it has a top-level key `suite`."""
+def is_suite(path: Path, *, is_named: bool = False) -> bool:
+    """Tell a suite from any other YAML file, without parsing it.
+
+    It has the top-level key `suite` and one of `datasets` and `models`: a test of another tool
+    (helm-unittest) begins with `suite:` too. What cannot be read is no suite.
+
+    Args:
+        path: any file.
+        is_named: it is an argument of pytest; then `suite` alone will do.
+    """
     if path.suffix not in {".yaml", ".yml"}:
         return False
-    with path.open("rb") as file:
-        return _SUITE_KEY.search(file.read(_SNIFFED_BYTES)) is not None
+    try:
+        with path.open("rb") as file:
+            text = file.read(_SNIFFED_BYTES)
+    except OSError:
+        return False
+    return bool(_SUITE_KEY.search(text)) and (is_named or bool(_OTHER_KEYS.search(text)))
 
 
 class SuiteFile(pytest.File):
@@ -41,14 +55,31 @@ class SuiteFile(pytest.File):
         """
         try:
             (suite,) = api.load_suites([self.path])
-            plan = build_plan(suite)
+            plan = api.build_plan(suite)
         except ClipEvalError as error:
             raise self.CollectError(str(error)) from error
+        other = self.config.stash[STATE].suite_paths.setdefault(suite.name, self.path)
+        if other != self.path:
+            raise self.CollectError(
+                f"{self.path}: suite '{suite.name}' has the name of {other}; "
+                "run folders are named after suites: give each its own name"
+            )
         for cell in plan.cells:
             yield CellItem.of_cell(self, suite=suite, cell=cell)
 
 
-class CellItem(pytest.Function):
+class _NamedItem(pytest.Item):
+    """Gives its node id as text, from which pytest reads what is in brackets as parameters.
+
+    Since pytest 9.1 a Function that was not parametrised has all of its name before the bracket, and
+    --lf, which reads ids back from text, does not find it again.
+    """
+
+    def __init__(self, name: str, parent: pytest.Collector, **others: Any) -> None:  # noqa: ANN401
+        super().__init__(name, parent, **{**others, "nodeid": f"{parent.nodeid}::{name}"})
+
+
+class CellItem(pytest.Function, _NamedItem):
     """One cell. A Function, so that autouse fixtures, marks and reporting work as for any test."""
 
     suite: SuiteSpec
@@ -60,8 +91,9 @@ class CellItem(pytest.Function):
         item: CellItem = cls.from_parent(parent, name=cell.item_name, callobj=_evaluate_cell)
         item.suite, item.cell = suite, cell
         item.add_marker(pytest.mark.clipeval)
-        # `-n 4 --dist loadgroup` then encodes each data set on one worker only.
-        item.add_marker(pytest.mark.xdist_group(f"{cell.model.id} {cell.dataset.key}"))
+        if item.config.pluginmanager.hasplugin("xdist"):
+            # `-n 4 --dist loadgroup` then encodes each data set on one worker only.
+            item.add_marker(pytest.mark.xdist_group(f"{cell.model.id}-{cell.dataset.key}"))
         return item
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # noqa: ANN401
