@@ -55,6 +55,11 @@ class StoreError(ClipEvalError):
     """A run folder or a cache entry cannot be read or written."""
 
 
+def without_traceback(error: ClipEvalError) -> ClipEvalError:
+    """Return the same error to keep: a traceback would keep models and batches in memory."""
+    return type(error)(str(error))
+
+
 def did_you_mean(got: str, allowed: Iterable[str]) -> str:
     """Return ` (did you mean 'x'?)` for the nearest allowed value, or an empty string."""
     near = difflib.get_close_matches(got, list(allowed), n=1, cutoff=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -51,23 +52,29 @@ app.command("validate", epilog=run.VALIDATE_EXAMPLES)(run.validate)
 app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
 app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
-app.command("doctor")(upkeep.doctor)
+app.command("doctor", epilog=upkeep.DOCTOR_EXAMPLES)(upkeep.doctor)
 app.command("schema", epilog=upkeep.SCHEMA_EXAMPLES)(upkeep.schema)
 app.add_typer(cache.app, name="cache")
 
 
-def main() -> None:
-    """Run the command; every deliberate error is one message on stderr and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; every deliberate error is one message on stderr and exit code 2.
+
+    Args:
+        arguments: the command line without the program name; this process's if None.
+    """
     # Libraries log through the root logger; what matters reaches the user as an error or a notice.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        app(args=expand_lists(sys.argv[1:]))
+        words = sys.argv[1:] if arguments is None else arguments
+        app(args=expand_lists(words), prog_name="clipeval")
     except ClipEvalError as error:
         print_error(str(error))
         sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as leaving:
+        if leaving.code == EXIT_INTERRUPTED:  # typer makes it of ^C, and says nothing
+            print_error("interrupted")
+        raise
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to say, and nothing to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,14 +7,29 @@ import typer
 from clipeval import api
 from clipeval.cli.console import out, plain
 
+EXAMPLES = """\
+Examples:\n
+  clipeval cache info\n
+  CLIPEVAL_CACHE=/tmp/cache clipeval run suites/quickstart.yaml
+"""
+INFO_EXAMPLES = """\
+Example:\n
+  clipeval cache info
+"""
+CLEAR_EXAMPLES = """\
+Example:\n
+  clipeval cache clear
+"""
+
 app = typer.Typer(
     help="Look at or empty the cache of image embeddings.",
+    epilog=EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
 
 
-@app.command("info")
+@app.command("info", epilog=INFO_EXAMPLES)
 def info() -> None:
     """Say where the cache is, how many entries it has and how large it is."""
     cache = api.cache_info()
@@ -24,7 +39,7 @@ def info() -> None:
     )
 
 
-@app.command("clear")
+@app.command("clear", epilog=CLEAR_EXAMPLES)
 def clear() -> None:
     """Remove every entry."""
     out.print(f"removed {api.cache_clear() / 1e6:.1f} MB")

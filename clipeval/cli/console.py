@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,8 +21,11 @@ from rich.progress import (
 from clipeval.progress import Advance
 from clipeval.records import Notice
 
-# C0 and C1 controls other than newline and tab, and the characters that reorder text.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# C0 and C1 controls other than newline and tab, the characters that reorder text, and the halves of
+# surrogate pairs that stand for undecodable bytes in file names, which no terminal can be sent.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 # Rich takes 80 columns where there is no terminal; a log file has room for whole rows.
 _LOG_COLUMNS = 160
@@ -34,12 +38,13 @@ if not out.is_terminal:
 
 def plain(text: str) -> str:
     """Return text that cannot move the cursor, colour the terminal or be read as rich markup."""
-    return escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+    return escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
-def print_json(text_or_value: object) -> None:
-    """Print JSON on stdout, unwrapped and uncoloured, for other programs."""
-    print(json.dumps(text_or_value, ensure_ascii=False, indent=2, allow_nan=False))  # noqa: T201
+def print_json(value: object) -> None:
+    """Print JSON on stdout, for other programs: unwrapped, uncoloured, and what drives a terminal escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    print(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: T201
 
 
 def print_error(message: str) -> None:
@@ -53,8 +58,11 @@ def print_notices(notices: Iterable[Notice]) -> None:
         err.print(f"[yellow]note[/] [dim]{plain(notice.code)}[/]: {plain(notice.message)}")
 
 
+@dataclass(frozen=True, slots=True)
 class TerminalProgress:
     """Bars with rate and time left on stderr; nothing at all when stderr is not a terminal."""
+
+    console: Console = err
 
     @contextmanager
     def stage(self, description: str, *, total: int, unit: str) -> Iterator[Advance]:
@@ -66,7 +74,8 @@ class TerminalProgress:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        is_shown = self.console.is_terminal
+        with Progress(*columns, console=self.console, transient=True, disable=not is_shown) as bar:
             task = bar.add_task(plain(description), total=total, rate="")
 
             def advance(n_done: int) -> None:

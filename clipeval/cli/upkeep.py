@@ -23,6 +23,12 @@ Example:\n
 """
 
 
+DOCTOR_EXAMPLES = """\
+Example:\n
+  clipeval doctor
+"""
+
+
 class SchemaName(StrEnum):
     """Files that have a JSON Schema."""
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import open_clip
+import PIL
 import torch
+import torchvision
 
 from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.encode.images import ImageEmbeddings, encode_images
@@ -77,6 +79,8 @@ def _image_key(model: ClipModel, dataset: ImageDataset) -> str | None:
         encoding=ENCODING_VERSION,
         open_clip=open_clip.__version__,
         torch=torch.__version__,
+        torchvision=torchvision.__version__,
+        pillow=PIL.__version__,
         weights=model.record.weights_sha256,
         config=model.record.config_sha256,
         preprocessing=model.record.preprocessing_sha256,

@@ -7,7 +7,7 @@ two threads fill two cores, and nothing has to be pickled, forked or copied betw
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -34,8 +34,10 @@ def decode_images(
     *,
     n_workers: int,
     n_ahead: int,
-) -> Iterator[DecodedImage | ImageFailure]:
+) -> Generator[DecodedImage | ImageFailure]:
     """Yield every sample of a data set in order: its pixels, or why it has none.
+
+    Close it to stop early: an error's traceback would keep it, and its threads, alive.
 
     Args:
         dataset: where the images come from.

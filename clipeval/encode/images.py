@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
 
 from clipeval.datasets import ImageDataset
+from clipeval.encode.backing_off import BackingOffTower
 from clipeval.encode.decoding import DecodedImage, decode_images
 from clipeval.errors import DatasetError, EncodingError
 from clipeval.models import ClipModel
@@ -70,20 +71,24 @@ def encode_images(
     """
     started = time.perf_counter()
     workers = n_workers or default_workers()
-    decoded = decode_images(
-        dataset, model.preprocess, n_workers=workers, n_ahead=batch_size + 2 * workers
-    )
     failures: list[ImageFailure] = []
     indices: list[int] = []
     rows: list[torch.Tensor] = []
-    tower = _BackingOffTower(model, batch_size)
+    tower = BackingOffTower(model, batch_size, unit="images")
     watcher = progress or SilentProgress()
     label = f"{dataset.key} x {model.record.id}"
-    with watcher.stage(label, total=len(dataset.samples), unit="images") as advance:
+    with (
+        closing(
+            decode_images(
+                dataset, model.preprocess, n_workers=workers, n_ahead=batch_size + 2 * workers
+            )
+        ) as decoded,
+        watcher.stage(label, total=len(dataset.samples), unit="images") as advance,
+    ):
         for batch in _batches(decoded, batch_size, failures, advance):
             if failures and on_error == "fail":
                 continue  # the run is lost: go on decoding only, to name every bad image
-            rows.append(tower.encode([image.pixels for image in batch]))
+            rows.append(tower.encode(torch.stack([image.pixels for image in batch])))
             indices.extend(image.index for image in batch)
     _check_failures(dataset, failures, n_encoded=len(indices), on_error=on_error)
     embeddings = torch.cat(rows).numpy()
@@ -118,57 +123,6 @@ def _batches(
     if batch:
         yield batch
         advance(len(batch))
-
-
-class _BackingOffTower:
-    """Runs the image tower, with a batch half the size whenever memory does not suffice."""
-
-    def __init__(self, model: ClipModel, batch_size: int) -> None:
-        self._model = model
-        self._limit = batch_size
-        self.notices: tuple[Notice, ...] = ()
-
-    def encode(self, images: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return (len(images), D) float32 unit rows on the CPU."""
-        parts = [images[i : i + self._limit] for i in range(0, len(images), self._limit)]
-        return torch.cat(list(chain.from_iterable(self._encode_part(part) for part in parts)))
-
-    def _encode_part(self, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        try:
-            features = self._model.encode_image(torch.stack(list(images)))
-            return [torch.nn.functional.normalize(features.float(), dim=-1).cpu()]
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(images) == 1:
-                raise EncodingError(
-                    f"model '{self._model.record.id}' does not fit in the memory of "
-                    f"{self._model.device} even with one image: {_first_line(error)}; "
-                    "use a smaller model, another --device or a lower --precision"
-                ) from error
-        # Outside the handler: the traceback would keep the failed batch's tensors alive.
-        self._back_off(len(images))
-        half = (len(images) + 1) // 2
-        return [*self._encode_part(images[:half]), *self._encode_part(images[half:])]
-
-    def _back_off(self, failed_size: int) -> None:
-        self._limit = min(self._limit, (failed_size + 1) // 2)
-        if self._model.device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        message = (
-            f"out of memory on {self._model.device} with {failed_size} images a batch: "
-            f"went on with {self._limit}; set batch_size: {self._limit} to save the detour"
-        )
-        self.notices = (Notice("batch-size-halved", message),)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Tell memory errors from others: the CPU allocator raises a bare RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_failures(

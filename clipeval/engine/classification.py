@@ -13,8 +13,8 @@ from PIL import Image
 from scipy.special import softmax
 
 from clipeval.datasets import ImageReadError, read_image_file
-from clipeval.encode import encode_prompts
-from clipeval.errors import DatasetError
+from clipeval.encode import BackingOffTower, encode_prompts
+from clipeval.errors import DatasetError, EncodingError
 from clipeval.models import ClipModel
 from clipeval.prompts import ClassPrompts, check_tokens
 from clipeval.records import (
@@ -50,6 +50,7 @@ def classify_images(
     Raises:
         DatasetError: images that cannot be read, all of them named.
         PromptError: a prompt is too long, or two candidates have the same tokens.
+        EncodingError: an embedding is not finite, or does not fit in memory.
     """
     images = _read_all(paths)
     check_tokens(
@@ -68,7 +69,7 @@ def classify_images(
             _classify_one(model, path, image, text, top, explain=explain)
             for path, image in zip(paths, images, strict=True)
         ),
-        notices=(*model.notices, *notices),
+        notices=(*model.notices, *notices, *text.notices),
     )
 
 
@@ -84,17 +85,19 @@ class _TextSide:
     """(P, D) unit rows."""
     weights: FloatArray
     """(C, D) unit rows."""
+    notices: tuple[Notice, ...]
 
 
 def _encode_candidates(model: ClipModel, candidates: ClassPrompts) -> _TextSide:
     prompts = candidates.flat
-    embeddings = encode_prompts(model, prompts)
+    encoded = encode_prompts(model, prompts)
     return _TextSide(
         names=candidates.class_names,
         prompts=prompts,
         tokens=model.tokenizer(prompts),
-        embeddings=embeddings,
-        weights=class_weights(embeddings, candidates.per_class),
+        embeddings=encoded.embeddings,
+        weights=class_weights(encoded.embeddings, candidates.per_class),
+        notices=encoded.notices,
     )
 
 
@@ -132,8 +135,13 @@ def _classify_one(
 ) -> ClassifiedImage:
     pixels = model.preprocess(image)
     batch = pixels.unsqueeze(0)
-    features = model.encode_image(batch)
+    features = BackingOffTower(model, 1, unit="images").features(batch)
     embedding = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    if not np.isfinite(embedding).all():
+        raise EncodingError(
+            f"{path}: model '{model.record.id}' at {model.precision} gives a non-finite embedding; "
+            "try --precision fp32, or check the weights"
+        )
     cosines: FloatArray = embedding @ text.weights.T
     logits = cosines * np.float32(model.logit_scale)
     probabilities: FloatArray = softmax(logits, axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from clipeval.encode import CachedEmbeddings, encode_images_cached, encode_promp
 from clipeval.engine.model_slot import LoadedModel, ModelSlot
 from clipeval.engine.results import ScoredCell, cell_result, predictions_of
 from clipeval.engine.thumbnails import thumbnails_of_errors
+from clipeval.errors import ClipEvalError, without_traceback
 from clipeval.plan import Cell
 from clipeval.progress import Progress, SilentProgress
 from clipeval.prompts import (
@@ -47,8 +49,9 @@ class Evaluator:
     progress: Progress = field(default_factory=SilentProgress)
     models: ModelSlot = field(default_factory=ModelSlot)
     _datasets: dict[str, ImageDataset] = field(default_factory=dict, init=False)
-    _images: dict[str, CachedEmbeddings] = field(default_factory=dict, init=False)
-    _images_of: LoadedModel | None = field(default=None, init=False)
+    _images: dict[str, CachedEmbeddings | ClipEvalError] = field(default_factory=dict, init=False)
+    _images_of: weakref.ref[LoadedModel] | None = field(default=None, init=False)
+    """Weak: the model must be gone before the next one is loaded."""
 
     def dataset(self, spec: DatasetSpec) -> ImageDataset:
         """Open a data set, or return the one that is open.
@@ -75,18 +78,30 @@ class Evaluator:
             DatasetError, ModelError, DeviceError, EncodingError: what stands in the way.
         """
         loaded = self.model(cell)
-        if self._images_of is not loaded:
-            self._images, self._images_of = {}, loaded
-        if cell.dataset.key not in self._images:
-            self._images[cell.dataset.key] = encode_images_cached(
+        if self._images_of is None or self._images_of() is not loaded:
+            self._images, self._images_of = {}, weakref.ref(loaded)
+        key = cell.dataset.key
+        if key not in self._images:
+            self._images[key] = self._encode(cell.dataset, loaded)
+        images = self._images[key]
+        if isinstance(images, ClipEvalError):
+            raise images
+        return images
+
+    def _encode(self, spec: DatasetSpec, loaded: LoadedModel) -> CachedEmbeddings | ClipEvalError:
+        """Encode a data set; what cannot be encoded is not tried again for every template."""
+        dataset = self.dataset(spec)
+        try:
+            return encode_images_cached(
                 loaded.model,
-                self.dataset(cell.dataset),
+                dataset,
                 self.cache,
                 batch_size=self.batch_size,
-                on_error=cell.dataset.on_error,
+                on_error=spec.on_error,
                 progress=self.progress,
             )
-        return self._images[cell.dataset.key]
+        except ClipEvalError as error:
+            return without_traceback(error)
 
     def evaluate(self, cell: Cell) -> EvaluatedCell:
         """Encode what is not yet encoded, score, and measure.
@@ -113,12 +128,13 @@ class Evaluator:
         )
         images = self.images(cell)
         started = time.perf_counter()
-        embeddings = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
+        text = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
         encode_text_s = time.perf_counter() - started
-        weights = class_weights(embeddings, rendered.per_class)
+        weights = class_weights(text.embeddings, rendered.per_class)
+        notices = (*notices, *images.images.notices, *text.notices)
         scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
         return EvaluatedCell(
-            cell_result(scored, self.gates, _distinct([*notices, *images.images.notices])),
+            cell_result(scored, self.gates, _distinct(notices)),
             predictions_of(scored),
             thumbnails_of_errors(scored),
         )

@@ -1,0 +1,97 @@
+"""A tower that is asked for less at a time when memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+
+from clipeval.errors import EncodingError
+from clipeval.models import ClipModel
+from clipeval.records import Notice
+
+
+class BackingOffTower:
+    """Runs one tower of a model, with a batch half the size whenever memory does not suffice."""
+
+    def __init__(
+        self, model: ClipModel, batch_size: int, *, unit: Literal["images", "prompts"]
+    ) -> None:
+        self._model = model
+        self._limit = batch_size
+        self._unit = unit
+        self._run: Callable[[torch.Tensor], torch.Tensor] = (
+            model.encode_image if unit == "images" else model.encode_text
+        )
+        self.notices: tuple[Notice, ...] = ()
+        """At most one, `batch-size-halved`: the size that everything fitted in."""
+
+    def encode(self, batch: torch.Tensor) -> torch.Tensor:
+        """Encode a batch.
+
+        Args:
+            batch: (B, ...) images or tokens.
+        Returns:
+            (B, D) float32 unit rows on the CPU.
+        Raises:
+            EncodingError: not even one fits in memory.
+        """
+        return torch.nn.functional.normalize(self.features(batch).float(), dim=-1).cpu()
+
+    def features(self, batch: torch.Tensor) -> torch.Tensor:
+        """Encode a batch and leave what the tower gives as it is.
+
+        Returns:
+            (B, D) on the model's device, in its precision.
+        Raises:
+            EncodingError: not even one fits in memory.
+        """
+        rows: list[torch.Tensor] = []
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + self._limit]
+            features = self._features_if_they_fit(part)
+            if features is None:
+                # Not in the handler: its traceback would keep the failed batch's tensors alive.
+                self._back_off(len(part))
+                continue
+            rows.append(features)
+            start += len(part)
+        return torch.cat(rows)
+
+    def _features_if_they_fit(self, part: torch.Tensor) -> torch.Tensor | None:
+        try:
+            return self._run(part)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(part) == 1:
+                raise EncodingError(
+                    f"model '{self._model.record.id}' does not fit in the memory of "
+                    f"{self._model.device} even with one of the {self._unit}: {_first_line(error)}; "
+                    "use a smaller model, another --device or a lower --precision"
+                ) from error
+            return None
+
+    def _back_off(self, failed_size: int) -> None:
+        self._limit = (failed_size + 1) // 2
+        if self._model.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        advice = (
+            f"; set batch_size: {self._limit} to save the detour" if self._unit == "images" else ""
+        )
+        message = (
+            f"model '{self._model.record.id}': out of memory on {self._model.device} with "
+            f"{failed_size} {self._unit} a batch: went on with {self._limit}{advice}"
+        )
+        self.notices = (Notice("batch-size-halved", message),)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell memory errors from others: the CPU allocator raises a bare RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

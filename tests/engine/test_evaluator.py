@@ -1,0 +1,163 @@
+import weakref
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from clipeval.engine import Evaluator, ModelSlot
+from clipeval.errors import DatasetError, ModelError, PromptError
+from clipeval.records import GateSpec, ModelSpec
+from clipeval.store import EmbeddingCache
+
+TINY_AGAIN = ModelSpec(id="tiny-again", kind="tiny", name="tiny")
+
+
+class CountingProgress:
+    """Keeps the name of every stage of work: one per pass over images or prompts."""
+
+    def __init__(self):
+        self.stages = []
+
+    @contextmanager
+    def stage(self, description, *, total, unit):
+        self.stages.append(description)
+        yield lambda n_done: None
+
+    def n_passes(self, dataset, model):
+        return self.stages.count(f"{dataset} x {model}")
+
+
+@pytest.fixture
+def progress():
+    return CountingProgress()
+
+
+@pytest.fixture
+def evaluator(progress):
+    return Evaluator(batch_size=4, progress=progress)
+
+
+class TestOnePass:
+    def test_over_the_images_for_all_templates(self, evaluator, progress, photos, cells):
+        root = photos({"red": 2, "blue": 1})
+        for cell in cells([root], ["a photo of {}", "a {}", "{} thing"]):
+            evaluator.evaluate(cell)
+        assert progress.n_passes("photos", "tiny") == 1
+        assert progress.stages.count("prompts x tiny") == 3
+
+    def test_for_each_model_and_data_set(self, evaluator, progress, photos, cells):
+        roots = [photos({"red": 1, "blue": 1}, root) for root in ("here", "there")]
+        models = (ModelSpec(id="tiny", kind="tiny", name="tiny"), TINY_AGAIN)
+        for cell in cells(roots, ["a {}", "the {}"], models=models):
+            evaluator.evaluate(cell)
+        passes = [
+            progress.n_passes(d, m) for d in ("here", "there") for m in ("tiny", "tiny-again")
+        ]
+        assert passes == [1, 1, 1, 1]
+
+    def test_is_not_repeated_when_it_fails(self, evaluator, progress, photos, cells):
+        root = photos({"red": 2, "blue": 1})
+        (root / "red" / "0.png").write_bytes(b"no image")
+        messages = set()
+        for cell in cells([root], ["a photo of {}", "a {}"]):
+            with pytest.raises(DatasetError, match=r"1 of 3 images") as error:
+                evaluator.evaluate(cell)
+            messages.add(str(error.value))
+        assert progress.n_passes("photos", "tiny") == 1
+        assert len(messages) == 1
+
+
+class TestTheModel:
+    def test_is_gone_before_the_next_one_is_loaded(self, photos, cells):
+        evaluator = Evaluator(batch_size=4)
+        first, second = cells([photos({"red": 1, "blue": 1})], models=(
+            ModelSpec(id="tiny", kind="tiny", name="tiny"), TINY_AGAIN,
+        ))  # fmt: skip
+        evaluator.evaluate(first)
+        known = weakref.ref(evaluator.model(first).model.module)
+        assert known() is not None
+        evaluator.model(second)
+        assert known() is None
+
+    def test_that_cannot_be_loaded_is_not_tried_for_every_template(self, tmp_path):
+        slot = ModelSlot()
+        spec = ModelSpec(id="gone", kind="local-dir", name=str(tmp_path / "gone"))
+        with pytest.raises(ModelError) as first:
+            slot.load(spec, device="cpu", precision="fp32")
+        with pytest.raises(ModelError) as second:
+            slot.load(spec, device="cpu", precision="fp32")
+        assert str(first.value) == str(second.value)
+        assert first.value is second.value
+        assert slot.load(TINY_AGAIN, device="cpu", precision="fp32").load_s > 0
+
+
+class TestWhatACellSays:
+    def test_counts_agree(self, evaluator, photos, cells):
+        root = photos({"red": 3, "blue": 2, "green": 1})
+        (cell,) = cells([root])
+        evaluated = evaluator.evaluate(cell)
+        result, predictions = evaluated.result, evaluated.predictions
+        assert result.id == predictions.cell == "photos/tiny/t0"
+        assert sum(map(sum, result.confusion)) == 6
+        assert [sum(row) for row in result.confusion] == [2, 1, 3]  # blue, green, red
+        trace = sum(result.confusion[i][i] for i in range(3))
+        assert result.metrics["top1"].value == pytest.approx(trace / 6)
+        assert (predictions.predicted == predictions.labels).sum() == trace
+        assert "top5" not in result.metrics  # 3 classes: absent, not 1.0
+        n_wrong = 6 - trace
+        assert len(evaluated.thumbnails) == n_wrong > 0
+        assert evaluated.thumbnails[0].webp[:4] == b"RIFF"
+        assert result.template.prompts == ("a photo of blue", "a photo of green", "a photo of red")
+        assert result.image_embeddings == "computed"
+        assert set(result.timings) == {
+            "load_s", "encode_image_s", "encode_text_s", "score_s", "images_per_s",
+        }  # fmt: skip
+
+    def test_skipped_images_are_accounted_for(self, evaluator, photos, cells):
+        root = photos({"red": 3, "blue": 2})
+        (root / "red" / "1.png").write_bytes(b"")
+        (cell,) = cells([root], on_error="skip")
+        evaluated = evaluator.evaluate(cell)
+        dataset = evaluated.result.dataset
+        assert (dataset.n_expected, dataset.n_images, dataset.n_failed) == (5, 4, 1)
+        assert [(f.path, f.cause) for f in dataset.failures] == [
+            ("red/1.png", "the file is empty (0 bytes)")
+        ]
+        assert evaluated.predictions.paths == ("blue/0.png", "blue/1.png", "red/0.png", "red/2.png")
+        assert evaluated.result.metrics["top1"].n == 4
+
+    def test_notices_of_class_names_and_wording_are_kept_once(self, evaluator, photos, cells):
+        root = photos({"hot_dog": 1, "apple": 1})
+        (cell,) = cells([root], ["a photo of a {}"])
+        codes = [notice.code for notice in evaluator.evaluate(cell).result.notices]
+        assert codes.count("article") == 1
+        assert any("underscore" in code for code in codes)
+        assert len(codes) == len(set(codes))
+
+    def test_gates_are_those_that_apply(self, photos, cells):
+        gates = [GateSpec(metric="top1", min=0.0), GateSpec(metric="top1", min=0.9, models=("x",))]
+        evaluator = Evaluator(batch_size=4, gates=gates)
+        (cell,) = cells([photos({"red": 1, "blue": 1})])
+        states = [(g.limit, g.state) for g in evaluator.evaluate(cell).result.gates]
+        assert states == [(0.0, "pass")]
+
+    def test_a_cached_pass_says_so_and_scores_the_same(self, photos, cells, tmp_path):
+        root = photos({"red": 2, "blue": 2})
+        (cell,) = cells([root])
+        cache = EmbeddingCache(tmp_path / "cache")
+        first = Evaluator(batch_size=4, cache=cache).evaluate(cell).result
+        second = Evaluator(batch_size=4, cache=cache).evaluate(cell).result
+        assert second.image_embeddings == "cached"
+        assert "images_per_s" not in second.timings
+        same = {"timings": {}, "image_embeddings": "computed"}
+        assert replace(first, **same) == replace(second, **same)
+
+
+class TestPromptsThatCannotBeUsed:
+    def test_too_long_is_refused_before_images_are_encoded(
+        self, evaluator, progress, photos, cells
+    ):
+        (cell,) = cells([photos({"red": 1, "blue": 1})], ["a photo of {}" + " very" * 80])
+        with pytest.raises(PromptError, match="very"):
+            evaluator.evaluate(cell)
+        assert not progress.stages
