@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ import torch
 import torchvision
 
 from clipeval.datasets import ImageDataset, ImageReadError
-from clipeval.encode.images import ImageEmbeddings, encode_images
+from clipeval.encode.images import ImageEmbeddings, default_workers, encode_images
 from clipeval.models import ClipModel
-from clipeval.progress import Progress
+from clipeval.progress import Progress, SilentProgress
 from clipeval.records import OnError
 from clipeval.store import EmbeddingCache, cache_key
 
@@ -47,7 +48,8 @@ def encode_images_cached(
     Raises:
         DatasetError, EncodingError: as encode_images.
     """
-    key = _image_key(model, dataset) if cache is not None else None
+    watcher = progress or SilentProgress()
+    key = _image_key(model, dataset, watcher) if cache is not None else None
     started = time.perf_counter()
     if cache is not None and key is not None:
         stored = cache.get(key)
@@ -59,21 +61,28 @@ def encode_images_cached(
                 is_from_cache=True,
             )
     encoded = encode_images(
-        model, dataset, batch_size=batch_size, on_error=on_error, progress=progress
+        model, dataset, batch_size=batch_size, on_error=on_error, progress=watcher
     )
     if cache is not None and key is not None and not encoded.failures:
         cache.put(key, encoded.embeddings)
     return CachedEmbeddings(encoded, is_from_cache=False)
 
 
-def _image_key(model: ClipModel, dataset: ImageDataset) -> str | None:
+def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> str | None:
     """Hash everything that the embeddings depend on; None if an image cannot be read."""
     contents = hashlib.sha256()
-    try:
-        for index in range(len(dataset.samples)):
-            contents.update(bytes.fromhex(dataset.content_sha256(index)))
-    except ImageReadError:
-        return None
+    n_images = len(dataset.samples)
+    with (
+        ThreadPoolExecutor(default_workers(), thread_name_prefix="clipeval-hash") as pool,
+        progress.stage(f"hashing {dataset.key}", total=n_images, unit="images") as advance,
+    ):
+        try:
+            for digest in pool.map(dataset.content_sha256, range(n_images)):
+                contents.update(bytes.fromhex(digest))
+                advance(1)
+        except ImageReadError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            return None
     return cache_key(
         kind="images",
         encoding=ENCODING_VERSION,
