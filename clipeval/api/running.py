@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from clipeval.api.recording import finish_folder, planned_record
@@ -93,5 +92,4 @@ def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evalu
         if opened is None:
             # Cells of one data set or model fail alike: say each cause once.
             raise kinds[0]("\n".join(dict.fromkeys(error.message for error in errors)))
-        notices = tuple(evaluator.cache.notices) if evaluator.cache else ()
-        return finish_folder(opened, replace(record, notices=notices), errors)
+        return finish_folder(opened, record, errors)

@@ -17,7 +17,7 @@ from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.encode.images import ImageEmbeddings, default_workers, encode_images
 from clipeval.models import ClipModel
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import OnError
+from clipeval.records import Notice, OnError
 from clipeval.store import EmbeddingCache, cache_key
 
 # Raised whenever decoding, preprocessing or encoding changes what comes out for the same input.
@@ -30,6 +30,8 @@ class CachedEmbeddings:
 
     images: ImageEmbeddings
     is_from_cache: bool
+    notices: tuple[Notice, ...] = ()
+    """What the cache had to say on the way, such as an entry that was corrupt."""
 
 
 def encode_images_cached(
@@ -49,6 +51,7 @@ def encode_images_cached(
         DatasetError, EncodingError: as encode_images.
     """
     watcher = progress or SilentProgress()
+    n_notices = len(cache.notices) if cache is not None else 0
     key = _image_key(model, dataset, watcher) if cache is not None else None
     started = time.perf_counter()
     if cache is not None and key is not None:
@@ -65,7 +68,8 @@ def encode_images_cached(
     )
     if cache is not None and key is not None and not encoded.failures:
         cache.put(key, encoded.embeddings)
-    return CachedEmbeddings(encoded, is_from_cache=False)
+    notices = tuple(cache.notices[n_notices:]) if cache is not None else ()
+    return CachedEmbeddings(encoded, is_from_cache=False, notices=notices)
 
 
 def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> str | None:

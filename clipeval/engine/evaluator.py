@@ -131,7 +131,7 @@ class Evaluator:
         text = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
         encode_text_s = time.perf_counter() - started
         weights = class_weights(text.embeddings, rendered.per_class)
-        notices = (*notices, *images.images.notices, *text.notices)
+        notices = (*notices, *images.notices, *images.images.notices, *text.notices)
         scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
         return EvaluatedCell(
             cell_result(scored, self.gates, _distinct(notices)),
