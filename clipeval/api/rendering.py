@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from clipeval.api.recording import render_documents
-from clipeval.store import read_predictions, read_run, read_thumbnails, write_documents
+from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
+from clipeval.store import (
+    has_part,
+    read_part_predictions,
+    read_part_thumbnails,
+    read_predictions,
+    read_run,
+    read_thumbnails,
+    write_documents,
+)
+from clipeval.store.names import PREDICTIONS, THUMBNAILS
 
 
-def render_report(run: Path) -> tuple[Path, ...]:
-    """Write report.html, summary.md and junit.xml of a finished run again.
+@dataclass(frozen=True, slots=True)
+class RenderedRun:
+    """The files written, and what they had to do without."""
+
+    files: tuple[Path, ...]
+    notices: tuple[Notice, ...]
+
+
+def render_report(run: Path) -> RenderedRun:
+    """Write report.html, summary.md and junit.xml of a run again, beside its run.json.
+
+    A run that was cut short is rendered from the cells that it had finished; a run.json alone is
+    rendered without images.
 
     Args:
         run: a run folder, or its run.json.
-    Returns:
-        The files written.
     Raises:
         StoreError: the run cannot be read, or a file cannot be written.
     """
     record = read_run(run)
     folder = run if run.is_dir() else run.parent
-    predictions = {one.cell: one for one in read_predictions(folder)}
-    documents = render_documents(record, predictions, read_thumbnails(folder))
-    return write_documents(folder, documents)
+    predictions, thumbnails = _tables(folder, record)
+    notices: tuple[Notice, ...] = ()
+    if record.cells and not predictions:
+        message = f"{folder / PREDICTIONS} is not there: the report shows no single images"
+        notices = (Notice("no-predictions", message),)
+    documents = render_documents(record, predictions, thumbnails)
+    return RenderedRun(write_documents(folder, documents), notices)
+
+
+def _tables(
+    folder: Path, record: RunRecord
+) -> tuple[dict[str, Predictions], tuple[Thumbnail, ...]]:
+    unfinished = [cell.id for cell in record.cells if has_part(folder, cell.id)]
+    if unfinished:
+        predictions = {id_: read_part_predictions(folder, id_) for id_ in unfinished}
+        thumbnails = [one for id_ in unfinished for one in read_part_thumbnails(folder, id_)]
+        return predictions, tuple(thumbnails)
+    has_predictions = (folder / PREDICTIONS).exists()
+    predictions = {one.cell: one for one in read_predictions(folder)} if has_predictions else {}
+    return predictions, read_thumbnails(folder) if (folder / THUMBNAILS).exists() else ()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.engine import Evaluator, capture_environment
-from clipeval.errors import ClipEvalError, DatasetError
+from clipeval.errors import ClipEvalError, DatasetError, PromptError
 from clipeval.plan import Plan, build_plan
 from clipeval.progress import Progress, SilentProgress
 from clipeval.records import CellError, RunRecord, SuiteSpec
 from clipeval.store import RunFolder, default_cache
+
+_Checked = TypeVar("_Checked")
 
 
 def run(
@@ -39,6 +43,7 @@ def run(
         argv: the command to record; this process's if None.
     Raises:
         ClipEvalError: nothing could be evaluated, or the folder cannot be written.
+        KeyboardInterrupt: after the cells finished so far were written as a partial run.
     """
     plan = build_plan(suite)
     RunFolder.check(folder)
@@ -58,20 +63,33 @@ def run(
         environment,
         reference_templates=suite.reference_templates,
     )
+    record = replace(record, notices=suite.notices)
     return _evaluate_into(folder, record, plan, evaluator)
 
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
-    """Meet the errors that cost nothing first: every data set, then the first model."""
-    problems: list[str] = []
-    for dataset in plan.suite.datasets:
+    """Meet the errors that cost nothing first: data sets, wording, the first model, its tokens."""
+    _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
+    _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
+    first = plan.cells[0]
+    evaluator.model(first)
+    setting = (first.model, first.device, first.precision)
+    of_first = [cell for cell in plan.cells if (cell.model, cell.device, cell.precision) == setting]
+    _refuse_all(evaluator.check_tokens, of_first, PromptError)
+
+
+def _refuse_all(
+    check: Callable[[_Checked], object], values: Iterable[_Checked], kind: type[ClipEvalError]
+) -> None:
+    """Check every value, then raise all problems as one error."""
+    problems: dict[str, None] = {}
+    for value in values:
         try:
-            evaluator.dataset(dataset)
-        except DatasetError as error:
-            problems.append(str(error))
+            check(value)
+        except kind as error:
+            problems[str(error)] = None
     if problems:
-        raise DatasetError("\n".join(problems))
-    evaluator.model(plan.cells[0])
+        raise kind("\n".join(problems))
 
 
 def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evaluator) -> RunRecord:
@@ -79,16 +97,21 @@ def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evalu
     kinds: list[type[ClipEvalError]] = []
     opened: RunFolder | None = None
     with ExitStack() as stack:
-        for cell in plan.cells:
-            try:
-                evaluated = evaluator.evaluate(cell)
-            except ClipEvalError as error:
-                kinds.append(type(error))
-                errors.append(CellError(id=cell.id, message=str(error)))
-                continue
-            if opened is None:
-                opened = stack.enter_context(RunFolder.begin(folder, record))
-            opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
+        try:
+            for cell in plan.cells:
+                try:
+                    evaluated = evaluator.evaluate(cell)
+                except ClipEvalError as error:
+                    kinds.append(type(error))
+                    errors.append(CellError(id=cell.id, message=str(error)))
+                    continue
+                if opened is None:
+                    opened = stack.enter_context(RunFolder.begin(folder, record))
+                opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
+        except KeyboardInterrupt:
+            if opened is not None:
+                finish_folder(opened, record, errors)
+            raise
         if opened is None:
             # Cells of one data set or model fail alike: say each cause once.
             raise kinds[0]("\n".join(dict.fromkeys(error.message for error in errors)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,6 +19,7 @@ from clipeval.cli.variadic import expand_lists
 from clipeval.errors import ClipEvalError
 
 EXIT_USAGE = 2
+EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
@@ -65,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     # Libraries log through the root logger; what matters reaches the user as an error or a notice.
     logging.getLogger().addHandler(logging.NullHandler())
+    # A stream that cannot show a character (a pipe in another encoding) shows its number.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         words = sys.argv[1:] if arguments is None else arguments
         app(args=expand_lists(words), prog_name="clipeval")
@@ -78,4 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to say, and nothing to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception:  # noqa: BLE001 (Python would exit with 1, which means that a gate failed)
+        traceback.print_exc()
+        print_error("this is a defect of clipeval, not of your input: please report what is above")
+        sys.exit(EXIT_DEFECT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ def plain(text: str) -> str:
 
 def print_json(value: object) -> None:
     """Print JSON on stdout, for other programs: unwrapped, uncoloured, and what drives a terminal escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(value, ensure_ascii=not is_unicode, indent=2, allow_nan=False)
     print(_UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: T201
 
 

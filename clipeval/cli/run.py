@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clipeval import api
-from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
+from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.tables import cells_table, gates_table
 from clipeval.records import Precision, RunRecord
 
@@ -156,8 +156,14 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     if any(cell.gates for cell in record.cells):
         out.print(gates_table(record))
     for error in record.errors:
-        err.print(f"[bold red]error:[/] {plain(error.id)}: {plain(error.message)}")
+        print_error(f"{error.id}: {error.message}")
+    for cell in record.cells:
+        for gate in cell.gates:
+            if gate.state == "error":
+                print_error(f"{cell.id}: {gate.message}")
     colour = {"pass": "green", "fail": "red", "error": "red"}.get(record.verdict, "yellow")
     partial = " (partial: some cells are missing)" if record.status == "partial" else ""
-    out.print(f"[bold {colour}]{record.verdict.upper()}[/]{partial}  {plain(str(folder))}")
+    has_gates = any(cell.gates for cell in record.cells)
+    verdict = record.verdict.upper() if has_gates or record.verdict != "pass" else "DONE, no gates"
+    out.print(f"[bold {colour}]{verdict}[/]{partial}  {plain(str(folder))}")
     out.print(f"report: {plain(str(folder / 'report.html'))}")

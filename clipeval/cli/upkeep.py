@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from clipeval import api
-from clipeval.cli.console import out, plain, print_json
+from clipeval.cli.console import out, plain, print_json, print_notices
 
 REPORT_EXAMPLES = """\
 Example:\n
@@ -41,7 +41,9 @@ def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
 ) -> None:
     """Render report.html, summary.md and junit.xml of a run again (without torch)."""
-    for written in api.render_report(run_folder):
+    rendered = api.render_report(run_folder)
+    print_notices(rendered.notices)
+    for written in rendered.files:
         out.print(plain(str(written)))
 
 

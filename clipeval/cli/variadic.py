@@ -29,7 +29,14 @@ def expand_lists(arguments: Sequence[str]) -> list[str]:
             current = word if word in options else None
         elif word.startswith("-") and len(word) > 1:
             current = None
-        elif current and expanded[-1] != current and not Path(word).is_file():
+        elif current and expanded[-1] != current and not _is_file(word):
             expanded.append(current)
         expanded.append(word)
     return expanded
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # longer than a file name may be, or with a NUL: no file
+        return False

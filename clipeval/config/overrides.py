@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from clipeval.config.resolve import resolve_dataset, resolve_template
 from clipeval.errors import ConfigError
-from clipeval.records import DatasetSpec, ModelSpec, Precision, SuiteSpec, TemplateSpec
+from clipeval.gate import applies
+from clipeval.plan import build_plan
+from clipeval.records import (
+    DatasetSpec,
+    ModelSpec,
+    Notice,
+    Precision,
+    SuiteSpec,
+    TemplateSpec,
+)
 from clipeval.records.model_names import parse_model
 
 
@@ -79,17 +89,12 @@ def override(
         lambda text: parse_model(text, base=base, where="--model"),
         option="--model",
     )
-    templates = _axis(
-        overrides.templates,
-        suite.templates,
-        lambda text: resolve_template(text, base=base),
-        option="--template",
-    )
+    templates = _templates(overrides.templates, suite.templates, base)
     datasets = _datasets(overrides.datasets, suite.datasets, catalog, base)
     if overrides.limit is not None:
         datasets = tuple(replace(dataset, limit=overrides.limit) for dataset in datasets)
     kept = {template.id for template in templates}
-    return replace(
+    changed = replace(
         suite,
         models=models,
         templates=templates,
@@ -103,6 +108,25 @@ def override(
         precisions=overrides.precisions or suite.precisions,
         batch_size=overrides.batch_size or suite.batch_size,
     )
+    return replace(changed, notices=(*suite.notices, *_unapplied_gates(changed)))
+
+
+def _unapplied_gates(suite: SuiteSpec) -> tuple[Notice, ...]:
+    """Name the gates that no cell is left for: a run must not pass because nobody looked."""
+    cells = build_plan(suite).cells
+    return tuple(
+        Notice(
+            "gate-not-applied",
+            f"{gate.where or suite.name}: the gate on {gate.metric} is not decided: it applies to "
+            "none of the cells that the command line leaves; drop --model, --dataset or --template, "
+            "or name what the gate names",
+        )
+        for gate in suite.gates
+        if not any(
+            applies(gate, dataset=cell.dataset.key, model=cell.model.id, template=cell.template.id)
+            for cell in cells
+        )
+    )
 
 
 def _axis(
@@ -114,6 +138,25 @@ def _axis(
     chosen = tuple(by_id[text] if text in by_id else parse(text) for text in texts)
     _refuse_repeats((spec.id for spec in chosen), option)
     return chosen
+
+
+def _templates(
+    texts: Sequence[str], own: tuple[TemplateSpec, ...], base: Path
+) -> tuple[TemplateSpec, ...]:
+    """Return the templates that are named; texts whose derived ids are the same get numbers."""
+    if not texts:
+        return own
+    _refuse_repeats(texts, "--template")
+    by_id = {spec.id: spec for spec in own}
+    chosen: dict[str, TemplateSpec] = {}
+    for text in texts:
+        spec = by_id[text] if text in by_id else resolve_template(text, base=base)
+        if spec.id in chosen and text.startswith(f"{spec.id}="):
+            raise ConfigError(f"--template: the id '{spec.id}' is given twice; give each its own")
+        numbered = (f"{spec.id}-{number}" for number in count(2))
+        free = next(id_ for id_ in chain([spec.id], numbered) if id_ not in chosen)
+        chosen[free] = replace(spec, id=free)
+    return tuple(chosen.values())
 
 
 def _datasets(

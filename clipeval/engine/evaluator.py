@@ -35,6 +35,14 @@ from clipeval.scoring import class_weights, score_images
 from clipeval.store import EmbeddingCache
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedPrompts:
+    """Prompts, and what is worth saying about them."""
+
+    prompts: ClassPrompts
+    notices: tuple[Notice, ...]
+
+
 @dataclass(slots=True)
 class Evaluator:
     """Evaluates the cells of one suite in any order; sorted by model and data set they are cheapest.
@@ -52,6 +60,8 @@ class Evaluator:
     _images: dict[str, CachedEmbeddings | ClipEvalError] = field(default_factory=dict, init=False)
     _images_of: weakref.ref[LoadedModel] | None = field(default=None, init=False)
     """Weak: the model must be gone before the next one is loaded."""
+    _prompts: dict[tuple[str, str], CheckedPrompts] = field(default_factory=dict, init=False)
+    _tokens_checked: set[tuple[str, str, str]] = field(default_factory=set, init=False)
 
     def dataset(self, spec: DatasetSpec) -> ImageDataset:
         """Open a data set, or return the one that is open.
@@ -103,6 +113,43 @@ class Evaluator:
         except ClipEvalError as error:
             return without_traceback(error)
 
+    def check_prompts(self, cell: Cell) -> CheckedPrompts:
+        """Render the prompts of a cell and check their wording; needs no model.
+
+        Raises:
+            DatasetError, PromptError: what is wrong with them.
+        """
+        key = (cell.dataset.key, cell.template.id)
+        if key not in self._prompts:
+            dataset, template = self.dataset(cell.dataset), cell.template
+            notices: tuple[Notice, ...] = ()
+            if template.class_prompts is None:  # else class names are not what the model reads
+                notices = check_class_names(dataset.classes, where=f"data set '{dataset.key}'")
+            rendered = render_prompts(template, dataset.classes, where=_where(cell))
+            notices += check_prompts(rendered, template)
+            self._prompts[key] = CheckedPrompts(rendered, notices)
+        return self._prompts[key]
+
+    def check_tokens(self, cell: Cell) -> CheckedPrompts:
+        """Check the prompts of a cell as its model's tokenizer sees them, once per tokenizer.
+
+        Raises:
+            PromptError: one does not fit the context length, or two classes have the same tokens.
+            ClipEvalError: as check_prompts and model.
+        """
+        checked = self.check_prompts(cell)
+        model = self.model(cell).model
+        key = (cell.dataset.key, cell.template.id, model.record.tokenizer_sha256)
+        if key not in self._tokens_checked:
+            check_tokens(
+                checked.prompts,
+                model.tokenizer.token_ids,
+                context_length=model.record.context_length,
+                where=_where(cell),
+            )
+            self._tokens_checked.add(key)
+        return checked
+
     def evaluate(self, cell: Cell) -> EvaluatedCell:
         """Encode what is not yet encoded, score, and measure.
 
@@ -110,28 +157,21 @@ class Evaluator:
             ClipEvalError: whatever stands in the way, naming it.
         """
         loaded = self.model(cell)
-        dataset = self.dataset(cell.dataset)
-        where = cell.template.where or f"cell {cell.id}"
-        class_notices = check_class_names(dataset.classes, where=f"data set '{dataset.key}'")
-        rendered = render_prompts(cell.template, dataset.classes, where=where)
-        notices = (
-            *loaded.model.notices,
-            *dataset.notices,
-            *class_notices,
-            *check_prompts(rendered, cell.template),
-        )
-        check_tokens(
-            rendered,
-            loaded.model.tokenizer.token_ids,
-            context_length=loaded.model.record.context_length,
-            where=where,
-        )
+        checked = self.check_tokens(cell)
+        rendered = checked.prompts
         images = self.images(cell)
         started = time.perf_counter()
         text = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
         encode_text_s = time.perf_counter() - started
         weights = class_weights(text.embeddings, rendered.per_class)
-        notices = (*notices, *images.notices, *images.images.notices, *text.notices)
+        notices = (
+            *loaded.model.notices,
+            *self.dataset(cell.dataset).notices,
+            *checked.notices,
+            *images.notices,
+            *images.images.notices,
+            *text.notices,
+        )
         scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
         return EvaluatedCell(
             cell_result(scored, self.gates, _distinct(notices)),
@@ -171,6 +211,10 @@ class Evaluator:
             encode_text_s=encode_text_s,
             score_s=time.perf_counter() - started,
         )
+
+
+def _where(cell: Cell) -> str:
+    return cell.template.where or f"cell {cell.id}"
 
 
 def _distinct(notices: Sequence[Notice]) -> tuple[Notice, ...]:

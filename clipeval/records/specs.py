@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from clipeval.records.samples import Notice
+
 Precision = Literal["fp32", "bf16", "fp16"]
 OnError = Literal["fail", "skip"]
 Question = Literal["digit", "ink", "background"]
@@ -57,7 +59,7 @@ class DatasetSpec:
     key: str
     source: Source
     where: str = ""
-    """`file:line` of the entry, for messages."""
+    """`file:line:column` of the entry, for messages."""
     classes: tuple[str, ...] | None = None
     """Keep these classes only, in this order."""
     per_class: int | None = None
@@ -89,7 +91,7 @@ class ModelSpec:
     quick_gelu: bool | None = None
     """Activation the weights were trained with; must be said for `checkpoint`, else resolved."""
     where: str = ""
-    """`file:line` that named it, for messages."""
+    """`file:line:column` that named it, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ class TemplateSpec:
     origin: str = "inline"
     """`inline`, the named set (`@openai-imagenet`), or the file that the prompts come from."""
     where: str = ""
-    """`file:line` that named it, for messages."""
+    """`file:line:column` that named it, for messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,5 +145,7 @@ class SuiteSpec:
     precisions: tuple[Precision, ...] = ("fp32",)
     batch_size: int = 64
     gates: tuple[GateSpec, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What is worth saying about how the suite was put together."""
     description: str = ""
     """What the suite is for, in the author's words."""

@@ -10,6 +10,7 @@ from clipeval.store.cache import (
 from clipeval.store.folder import RunFolder, write_documents
 from clipeval.store.names import cell_file_name
 from clipeval.store.parts import (
+    has_part,
     read_part_predictions,
     read_part_thumbnails,
     read_parts,
@@ -28,6 +29,7 @@ __all__ = [
     "default_cache",
     "default_cache_root",
     "dump_run",
+    "has_part",
     "read_part_predictions",
     "read_part_thumbnails",
     "read_parts",

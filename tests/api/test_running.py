@@ -2,17 +2,20 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
 
+import clipeval
 from clipeval import api
 from clipeval.errors import ConfigError, DatasetError, DeviceError, ModelError, PromptError
 from clipeval.records import GateSpec, ModelSpec
 from clipeval.store import default_cache, read_predictions, read_run
 
+TINY = Path(clipeval.__file__).parent / "models" / "tiny"
 GONE = ModelSpec(id="gone", kind="local-dir", name="/nowhere/at/all")
 DOCUMENTS = ("report.html", "summary.md", "junit.xml")
 
@@ -64,7 +67,7 @@ class TestAFinishedRun:
         before = checksums(finished)
         for name in DOCUMENTS:
             (finished / name).unlink()
-        assert {path.name for path in api.render_report(finished)} == set(DOCUMENTS)
+        assert {path.name for path in api.render_report(finished).files} == set(DOCUMENTS)
         assert checksums(finished) == before
         api.render_report(finished / "run.json")
         assert checksums(finished) == before
@@ -139,23 +142,26 @@ class TestNothingCouldBeEvaluated:
         assert not (project / "out").exists()
 
 
-class TestSomeCellsFail:
-    def test_the_others_are_there_and_the_verdict_is_error(self, digits, project, run_json):
-        suite = digits("good=a {}", "long=a {}" + " very" * 80)
-        record = api.run(suite, project / "out")
+class TestAModelThatCannotBeReadHalfway:
+    """Its folder is in order as far as can be seen without reading the weights."""
+
+    @pytest.fixture
+    def broken(self, project):
+        folder = project / "broken"
+        shutil.copytree(TINY, folder)
+        (folder / "open_clip_model.safetensors").write_bytes(b"no weights")
+        return ModelSpec(id="broken", kind="local-dir", name=str(folder))
+
+    def test_is_recorded_and_the_others_are_there(self, digits, project, run_json, broken):
+        suite = digits()
+        record = api.run(replace(suite, models=(*suite.models, broken)), project / "out")
         assert (record.status, record.verdict) == ("partial", "error")
-        assert [cell.id for cell in record.cells] == ["digits/tiny/good"]
+        assert [cell.id for cell in record.cells] == ["digits/tiny/photo"]
         (error,) = record.errors
-        assert error.id == "digits/tiny/long"
-        assert "very" in error.message
+        assert error.id == "digits/broken/photo"
+        assert "open_clip_model.safetensors" in error.message
         assert read_run(project / "out") == record
         jsonschema.validate(run_json(project / "out"), api.schema("run"))
-
-    def test_a_model_that_fails_later_is_recorded(self, digits, project):
-        suite = digits()
-        record = api.run(replace(suite, models=(*suite.models, GONE)), project / "out")
-        assert [error.id for error in record.errors] == ["digits/gone/photo"]
-        assert record.verdict == "error"
 
 
 def test_gates_make_the_verdict(digits, project):
@@ -252,3 +258,14 @@ class TestLoadSuites:
     def test_validate_without_suites_says_so(self, project):
         with pytest.raises(ConfigError, match="no suite named"):
             api.validate([])
+
+
+class TestPromptsAreCheckedBeforeImages:
+    def test_a_prompt_that_is_too_long_stops_the_run_before_anything_is_encoded(
+        self, digits, project
+    ):
+        suite = digits("good=a photo of {}", "long=" + "very " * 60 + "{}")
+        with pytest.raises(PromptError, match="very very"):
+            api.run(suite, project / "out")
+        assert not (project / "out").exists()
+        assert not list((project / "cache").rglob("*.safetensors"))

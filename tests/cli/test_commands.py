@@ -1,10 +1,13 @@
 import json
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
 
+import clipeval as clipeval_package
 from clipeval import api
 
 RUN = ("run", "--model", "tiny", "--dataset", "digits", "--limit", "10")
@@ -40,16 +43,40 @@ class TestRun:
         ended = clipeval(*RUN, "--template", "photo=a photo of the number {}", "--out", "out")
         assert (ended.code, ended.err) == (0, "")
         assert "digits" in ended.out
-        assert "PASS" in ended.out
+        assert "DONE, no gates" in ended.out
         assert "out/report.html" in ended.out
         assert (project / "out" / "run.json").is_file()
 
     def test_one_bad_cell_makes_it_2_and_is_said_on_stderr(self, clipeval, project):
-        long = "long=a {}" + " very" * 80
-        ended = clipeval(*RUN, "--template", "good=the {}", "--template", long, "--out", "out")
+        broken = project / "broken"
+        shutil.copytree(Path(clipeval_package.__file__).parent / "models" / "tiny", broken)
+        (broken / "open_clip_model.safetensors").write_bytes(b"no weights")
+        words = [*RUN, "--model", "local-dir:broken", "--template", "good=the {}", "--out", "out"]
+        ended = clipeval(*words)
         assert ended.code == 2
         assert "ERROR (partial: some cells are missing)" in ended.out
-        assert ended.err.startswith("error: digits/tiny/long: ")
+        assert ended.err.startswith("error: digits/local-dir:broken/good: ")
+
+    def test_a_prompt_that_is_too_long_is_refused_before_anything_is_written(
+        self, clipeval, project
+    ):
+        long = "long=a {}" + " very" * 80
+        ended = clipeval(*RUN, "--template", "good=the {}", "--template", long, "--out", "out")
+        assert (ended.code, ended.out) == (2, "")
+        assert "the model reads 32" in ended.err
+        assert not (project / "out").exists()
+
+    def test_a_gate_that_cannot_be_decided_is_said_on_stderr(self, clipeval, project):
+        (project / "s.yaml").write_text(
+            "suite: s\ndatasets: [few]\nmodels: [tiny]\ntemplates: {t: '{}'}\n"
+            "gates: {top5: {min: 0.1}}\n"
+        )
+        (project / "datasets.yaml").write_text(
+            "few: {source: sklearn-digits, classes: [one, two], limit: 6}\n"
+        )
+        ended = clipeval("run", "s.yaml")
+        assert ended.code == 2
+        assert ended.err.startswith("error: few/tiny/t: top5")
 
     def test_a_failed_gate_makes_it_1(self, clipeval, project):
         (project / "s.yaml").write_text(

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 
 TIMEOUT_S = 180
 N_CELLS = 400
@@ -87,6 +88,40 @@ def test_a_killed_run_reads_as_partial_and_an_interrupted_one_says_so(tmp_path, 
     assert err.splitlines() == ["error: interrupted"]
     assert record["status"] == "partial"
     assert 0 < len(record["cells"]) < N_CELLS
+    folder = tmp_path / "reports" / "interrupted"
+    assert {"report.html", "summary.md", "junit.xml", "predictions.parquet"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
+def test_a_defect_is_not_taken_for_a_failed_gate(tmp_path, environment):
+    """An exception that nobody foresaw: a double in place of the api that raises one."""
+    broken = "import sys; from clipeval import api\nfrom clipeval.cli import main\n"
+    broken += "api.validate = lambda *_, **__: 1 / 0\nmain(['validate'])"
+    ended = subprocess.run(
+        [sys.executable, "-c", broken],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 70
+    assert "ZeroDivisionError" in ended.stderr
+    assert "please report" in ended.stderr
+
+
+def test_a_pipe_in_another_encoding_gets_numbers_for_characters(tmp_path, environment):
+    image = tmp_path / "라면.png"
+    Image.new("RGB", (8, 8)).save(image)
+    words = ["classify", image.name, "--model", "tiny", "--class", "ramen", "pizza"]
+    ascii_only = environment | {"PYTHONIOENCODING": "ascii"}
+    table, as_json = (
+        subprocess.run(
+            [sys.executable, "-m", "clipeval", *words, *more],
+            cwd=tmp_path, env=ascii_only, capture_output=True, text=True, check=False,
+        )
+        for more in ([], ["--json"])
+    )  # fmt: skip
+    assert table.returncode == as_json.returncode == 0, table.stderr + as_json.stderr
+    assert "\\ub77c\\uba74.png" in table.stdout
+    assert json.loads(as_json.stdout)["images"][0]["path"] == image.name
 
 
 def test_an_error_is_one_message_and_exit_code_2(tmp_path, environment):

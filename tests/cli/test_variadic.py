@@ -39,6 +39,11 @@ def test_nothing_after_a_double_dash_is_touched():
     assert expand_lists(words) == words
 
 
+def test_a_prompt_longer_than_any_file_name_is_a_prompt():
+    long = "very " * 200
+    assert expand_lists(["classify", "--prompt", "a", long])[-2:] == ["--prompt", long]
+
+
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_every_word_is_kept_in_order_and_only_options_are_added(words):
     expanded = expand_lists(["classify", *words])

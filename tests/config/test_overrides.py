@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,6 @@ class TestTemplates:
         with pytest.raises(ConfigError, match="--template 'a photo'"):
             changed(templates=("a photo",))
 
-    def test_two_with_one_id_are_refused(self):
-        with pytest.raises(ConfigError, match="--template: 'x' is given twice"):
-            changed(templates=("x=a {}", "x=the {}"))
-
 
 class TestDataSets:
     def test_a_key_of_the_suite_keeps_its_definition(self):
@@ -137,3 +134,33 @@ class TestAdhocSuite:
     def test_names_all_that_is_missing(self):
         with pytest.raises(ConfigError, match="needs --model, --dataset, --template;"):
             adhoc_suite(Overrides(), builtin_catalog(), base=HERE)
+
+
+class TestTemplatesWithTheSameDerivedId:
+    def test_are_numbered(self):
+        suite = changed(templates=("a photo of {}", "A photo of {}."))
+        assert [(t.id, t.templates) for t in suite.templates] == [
+            ("a-photo-of", ("a photo of {}",)),
+            ("a-photo-of-2", ("A photo of {}.",)),
+        ]
+
+    def test_the_same_text_twice_is_refused(self):
+        with pytest.raises(ConfigError, match=r"'a photo of \{\}' is given twice"):
+            changed(templates=("a photo of {}", "a photo of {}"))
+
+    def test_an_id_given_twice_is_refused(self):
+        with pytest.raises(ConfigError, match="the id 'x' is given twice"):
+            changed(templates=("x=a {}", "x=b {}"))
+
+
+class TestGatesThatLoseTheirCells:
+    GATED = replace(SUITE, gates=(GateSpec(metric="top1", min=0.9, templates=("ink",)),))
+
+    def test_are_said(self):
+        suite = override(self.GATED, Overrides(templates=("photo",)), builtin_catalog(), base=HERE)
+        assert [notice.code for notice in suite.notices] == ["gate-not-applied"]
+        assert "the gate on top1 is not decided" in suite.notices[0].message
+
+    def test_and_those_that_keep_one_are_not(self):
+        suite = override(self.GATED, Overrides(models=("tiny",)), builtin_catalog(), base=HERE)
+        assert suite.notices == ()
