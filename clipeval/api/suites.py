@@ -15,7 +15,8 @@ from clipeval.config import (
     load_suite,
     override,
 )
-from clipeval.errors import ConfigError, did_you_mean
+from clipeval.datasets import absence_notices, check_spec
+from clipeval.errors import ConfigError, DatasetError, did_you_mean
 from clipeval.plan import build_plan, templates_of
 from clipeval.prompts import find_duplicate_templates
 from clipeval.records import DatasetSpec, Notice, SuiteSpec
@@ -118,7 +119,9 @@ def validate(paths: Sequence[Path], *, catalog: Path | None = None) -> tuple[Sui
         except ConfigError as error:
             problems.append(str(error))
     if problems:
-        raise ConfigError("\n".join(problems))
+        # Suites that share a data set share its mistakes.
+        lines = dict.fromkeys(line for problem in problems for line in problem.splitlines())
+        raise ConfigError("\n".join(lines))
     return tuple(checks)
 
 
@@ -135,9 +138,11 @@ def check_suite(suite: SuiteSpec) -> SuiteCheck:
     """Plan a suite and collect what is worth saying about it.
 
     Raises:
-        ConfigError: the plan does not hold together.
+        ConfigError: the plan does not hold together, or data sets have no such set, split or class;
+            all of them are listed.
     """
     plan = build_plan(suite)
+    _refuse_bad_datasets(suite)
     return SuiteCheck(
         suite=suite.name,
         path=str(suite.path or ""),
@@ -148,10 +153,24 @@ def check_suite(suite: SuiteSpec) -> SuiteCheck:
             dict.fromkeys(
                 notice
                 for dataset in suite.datasets
-                for notice in find_duplicate_templates(templates_of(suite, dataset))
+                for notice in (
+                    *find_duplicate_templates(templates_of(suite, dataset)),
+                    *absence_notices(dataset),
+                )
             )
         ),
     )
+
+
+def _refuse_bad_datasets(suite: SuiteSpec) -> None:
+    problems: list[str] = []
+    for dataset in suite.datasets:
+        try:
+            check_spec(dataset)
+        except DatasetError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _suite_files() -> list[Path]:

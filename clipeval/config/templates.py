@@ -19,7 +19,7 @@ def template_spec(
         template_id: its id.
         value: what the suite says; texts have passed the checks of `clipeval.prompts`.
         base: folder that a file of prompts is relative to.
-        where: `file:line`, kept for messages.
+        where: `file:line:column`, kept for messages.
     Raises:
         PromptError: the named set is unknown, or the file of prompts is wrong.
         ConfigError: the file's path is unusable.

@@ -75,8 +75,9 @@ class Document:
         return node.key_marks.get(path[-1], node.mark) if path else node.mark
 
     def where(self, *path: str | int) -> str:
-        """Return `file:line` of the key at `path`."""
-        return f"{self.problems.label}:{self.key_mark(*path).line}"
+        """Return `file:line:column` of the key at `path`."""
+        mark = self.key_mark(*path)
+        return f"{self.problems.label}:{mark.line}:{mark.column}"
 
 
 def parse_yaml(text: str, *, label: str) -> Document:

@@ -1,5 +1,6 @@
 """Labelled images: sources, selection, and one policy for reading them."""
 
+from clipeval.datasets.checking import absence_notices, check_spec
 from clipeval.datasets.collection import ImageDataset, read_image_file
 from clipeval.datasets.images import ACCEPTED_FORMATS, ImageReadError, read_rgb
 from clipeval.datasets.opening import DatasetStatus, dataset_status, open_dataset
@@ -13,7 +14,9 @@ __all__ = [
     "ImageDataset",
     "ImageReadError",
     "Selection",
+    "absence_notices",
     "apply_selection",
+    "check_spec",
     "dataset_status",
     "open_dataset",
     "read_image_file",

@@ -10,7 +10,12 @@ from clipeval.datasets.digit_scenes import (
     test_scenes,
     train_scenes,
 )
-from clipeval.records import ClassLabel, DigitsSource, Sample
+from clipeval.records import ClassLabel, DigitsSource, Question, Sample
+
+
+def digit_classes(question: Question) -> tuple[ClassLabel, ...]:
+    """Return the classes of a question, in label order."""
+    return tuple(ClassLabel(name, (name,)) for name in class_names(question))
 
 
 def list_digits(source: DigitsSource) -> Listing:
@@ -21,7 +26,7 @@ def list_digits(source: DigitsSource) -> Listing:
     scenes = test_scenes() if source.split == "test" else train_scenes(n_variants=1)
     return Listing(
         source=f"sklearn-digits:{source.split}/{source.question}",
-        classes=tuple(ClassLabel(name, (name,)) for name in class_names(source.question)),
+        classes=digit_classes(source.question),
         samples=tuple(
             Sample(f"{source.split}/{scene.index:04d}", "", label(scene, source.question))
             for scene in scenes

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from clipeval.datasets.collection import FileImages, Listing
 from clipeval.datasets.ordering import natural_key, portable_text
+from clipeval.datasets.presence import path_fault
 from clipeval.datasets.selection import listed, spec_place
 from clipeval.errors import DatasetError
 from clipeval.records import ClassLabel, DatasetSpec, FolderSource, Notice, Sample
@@ -79,19 +80,18 @@ def list_folder(spec: DatasetSpec, source: FolderSource) -> Listing:
 
 
 def _scan_root(spec: DatasetSpec, root: Path, findings: _Findings) -> list[_File]:
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
+    if fault := path_fault(root, expected="folder"):
         raise DatasetError(
-            f"{spec_place(spec)}: {root} {what}; expected a folder that holds one folder of images "
+            f"{spec_place(spec)}: {root} {fault}; expected a folder that holds one folder of images "
             "per class. Correct `path`."
         )
     files: list[_File] = []
     for entry in _visible(spec, root, "", findings):
         name = portable_text(entry.name)
-        if not entry.is_dir():
+        if not _is_folder(spec, entry):
             findings.strays.append(name)
             continue
-        found = list(_walk(spec, Path(entry.path), name, findings, (_identity(root),)))
+        found = list(_walk(spec, Path(entry.path), name, findings, (_identity(spec, root),)))
         files.extend(found)
         if not found:
             findings.empty.append(name)
@@ -112,15 +112,15 @@ def _walk(
     above: tuple[tuple[int, int], ...],
 ) -> Iterator[_File]:
     """Yield the images below a folder; links are followed, but never in circles."""
-    identity = _identity(folder)
+    identity = _identity(spec, folder)
     if identity in above:
         findings.loops.append(relative)
         return
     for entry in _visible(spec, folder, relative, findings):
         name = f"{relative}/{portable_text(entry.name)}"
-        if entry.is_dir():
+        if _is_folder(spec, entry):
             yield from _walk(spec, Path(entry.path), name, findings, (*above, identity))
-        elif PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS | OTHER_IMAGE_EXTENSIONS:
+        elif _is_image_name(name):
             # Whatever is behind the name (a broken link, a named pipe) fails when it is read.
             yield _File(name, relative.partition("/")[0], Path(entry.path))
         else:
@@ -134,10 +134,7 @@ def _visible(
         with os.scandir(folder) as scan:
             entries = list(scan)
     except OSError as error:
-        raise DatasetError(
-            f"{spec_place(spec)}: {folder} cannot be listed: {error.strerror or error}. "
-            "Its images would be missing from every number; make it readable or move it away."
-        ) from error
+        raise _unusable(spec, folder, "listed", error) from error
     visible = []
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in _LITTER:
@@ -147,9 +144,33 @@ def _visible(
     return visible
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
+def _is_image_name(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_EXTENSIONS | OTHER_IMAGE_EXTENSIONS
+
+
+def _is_folder(spec: DatasetSpec, entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError as error:  # a link into a closed folder, or to itself
+        if _is_image_name(entry.name):
+            return False  # counts as an image, which fails by name when it is read
+        raise _unusable(spec, Path(entry.path), "followed", error) from error
+
+
+def _identity(spec: DatasetSpec, folder: Path) -> tuple[int, int]:
+    try:
+        status = folder.stat()
+    except OSError as error:  # the folder above may be listed, but not entered
+        raise _unusable(spec, folder, "entered", error) from error
     return status.st_dev, status.st_ino
+
+
+def _unusable(spec: DatasetSpec, path: Path, done: str, error: OSError) -> DatasetError:
+    return DatasetError(
+        f"{spec_place(spec)}: {path} cannot be {done}: {error.strerror or error}. "
+        "Its images would be missing from every number; make it readable or move it away."
+    )
 
 
 def _refuse_twins(spec: DatasetSpec, sample_ids: list[str]) -> None:

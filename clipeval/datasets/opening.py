@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clipeval.datasets.checking import check_spec
 from clipeval.datasets.collection import ImageCollection, ImageDataset, Listing
 from clipeval.datasets.digit_scenes import N_TEST, N_TRAIN, class_names
 from clipeval.datasets.digits import list_digits
@@ -57,6 +58,7 @@ def open_dataset(spec: DatasetSpec, *, download: bool = False) -> ImageDataset:
     Raises:
         DatasetError: anything that is wrong with the source, its class options or its selection.
     """
+    check_spec(spec)
     listing = _listed_source(spec, download=download)
     classes = named_classes(spec, listing.classes)
     selection = apply_selection(

@@ -74,6 +74,29 @@ def _rank(seed: int, sample_id: str) -> str:
     return hashlib.sha256(f"{seed}:{sample_id}".encode()).hexdigest()
 
 
+def check_classes(spec: DatasetSpec, classes: Sequence[ClassLabel]) -> None:
+    """Refuse class options that do not fit the classes of the source.
+
+    Raises:
+        DatasetError: all classes that are unknown or ambiguous, one per line; or named twice.
+    """
+    options = {
+        "classes": spec.classes or (),
+        "class_names": spec.class_names,
+        "aliases": spec.aliases,
+    }
+    problems: list[str] = []
+    for option, given in options.items():
+        for wanted in given:
+            try:
+                _class_index(spec, wanted, classes, option=option)
+            except DatasetError as error:
+                problems.append(str(error))
+    if problems:
+        raise DatasetError("\n".join(problems))
+    resolve_classes(spec, classes)
+
+
 def resolve_classes(spec: DatasetSpec, classes: Sequence[ClassLabel]) -> list[int] | None:
     """Return the indices of `spec.classes`, or None if all classes are wanted.
 
@@ -171,7 +194,7 @@ def selection_notices(
 
 
 def spec_place(spec: DatasetSpec) -> str:
-    """Return how messages name a data set: `datasets.yaml:14: data set 'pets'`."""
+    """Return how messages name a data set: `datasets.yaml:14:1: data set 'pets'`."""
     return f"{spec.where}: data set '{spec.key}'" if spec.where else f"data set '{spec.key}'"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from clipeval.datasets.collection import FileImages, Listing
 from clipeval.datasets.ordering import natural_key, portable_path
+from clipeval.datasets.presence import path_fault
 from clipeval.datasets.selection import listed, spec_place
 from clipeval.errors import DatasetError, did_you_mean
 from clipeval.records import ClassLabel, DatasetSpec, Sample, TableSource
@@ -36,13 +38,21 @@ class _Row:
     """Empty if there is none, as is `id`."""
 
     @property
-    def path(self) -> str:
-        """The image as people and other machines read it."""
-        return portable_path(PurePath(self.image))
-
-    @property
     def sample_id(self) -> str:
-        return self.id or self.path
+        return self.id or portable_path(PurePath(self.image))
+
+    def path(self, root: Path) -> str:
+        """Return the image as other machines may read it: never an absolute path.
+
+        That is relative to the root, or only the file's name if it does not lie below the root.
+        """
+        if not _is_absolute(self.image):
+            return portable_path(PurePath(self.image))
+        image = Path(os.path.normpath(self.image))
+        if image.is_relative_to(root):
+            return portable_path(image.relative_to(root))
+        # A path of Windows is one long name elsewhere.
+        return portable_path(PurePath(PureWindowsPath(image).name))
 
 
 def list_table(spec: DatasetSpec, source: TableSource) -> Listing:
@@ -58,21 +68,26 @@ def list_table(spec: DatasetSpec, source: TableSource) -> Listing:
     if not rows:
         raise DatasetError(f"{spec_place(spec)}: {source.table} has a header but no rows.")
     _refuse_bad_rows(spec, rows)
-    if not source.root.is_dir():
+    if fault := path_fault(source.root, expected="folder"):
         raise DatasetError(
             f"{spec_place(spec)}: the folder {source.root}, which the column 'image' is relative "
-            "to, does not exist. Correct `root`."
+            f"to, {fault}. Correct `root`."
         )
-    rows.sort(key=lambda row: natural_key(row.path))
+    # Names of files from outside the root may be the same; ids are not.
+    listed_rows = sorted(
+        ((row.path(source.root), row) for row in rows),
+        key=lambda shown: (natural_key(shown[0]), shown[1].sample_id),
+    )
     labels = sorted({row.label for row in rows}, key=natural_key)
     label_of = {key: index for index, key in enumerate(labels)}
     return Listing(
         source=f"table:{source.table.name}",
         classes=tuple(ClassLabel(key, (key,)) for key in labels),
         samples=tuple(
-            Sample(row.sample_id, row.path, label_of[row.label], row.group or None) for row in rows
+            Sample(row.sample_id, path, label_of[row.label], row.group or None)
+            for path, row in listed_rows
         ),
-        images=FileImages(tuple(source.root / row.image for row in rows)),
+        images=FileImages(tuple(source.root / row.image for _, row in listed_rows)),
     )
 
 
@@ -87,9 +102,8 @@ def count_rows(spec: DatasetSpec, source: TableSource) -> tuple[int, int]:
 
 
 def _read_rows(spec: DatasetSpec, table: Path) -> list[_Row]:
-    if not table.is_file():
-        what = "is not a file" if table.exists() else "does not exist"
-        raise DatasetError(f"{spec_place(spec)}: table {table} {what}. Correct `path`.")
+    if fault := path_fault(table, expected="file"):
+        raise DatasetError(f"{spec_place(spec)}: table {table} {fault}. Correct `path`.")
     suffix = table.suffix.lower()
     if suffix == ".csv":
         return list(_csv_rows(spec, table))

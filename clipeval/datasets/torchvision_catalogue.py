@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipeval.datasets.presence import is_reachable
 from clipeval.datasets.torchvision_listings import (
     Label,
+    NamesTable,
     caltech101,
     class_attribute,
     imagenet_classes,
@@ -21,7 +23,6 @@ from clipeval.datasets.torchvision_listings import (
     pairs,
     patch_camelyon,
     spaced_class_attribute,
-    table_of_names,
 )
 from clipeval.records import ClassLabel
 
@@ -56,6 +57,11 @@ class SetRow:
     """How to get the files where torchvision cannot fetch them."""
     naming_note: str = ""
     """Where class names differ from those that published figures were made with."""
+
+    @property
+    def known_classes(self) -> tuple[ClassLabel, ...] | None:
+        """All classes of the set, if they are known without its files."""
+        return self.classes.all_classes() if isinstance(self.classes, NamesTable) else None
 
 
 def _splits(
@@ -135,7 +141,7 @@ SETS: Mapping[str, SetRow] = {
     "Caltech101": SetRow(
         splits=_whole("caltech101/101_ObjectCategories", 8_677, 137_414_764),
         n_classes=101,
-        classes=table_of_names("caltech101", subset="categories"),
+        classes=NamesTable("caltech101", subset="categories"),
         listing=caltech101,
     ),
     "Country211": SetRow(
@@ -143,7 +149,7 @@ SETS: Mapping[str, SetRow] = {
             "country211/{}", {"train": 31_650, "valid": 10_550, "test": 21_100}, 11_000_000_000
         ),
         n_classes=211,
-        classes=table_of_names("country211", subset="classes"),
+        classes=NamesTable("country211", subset="classes"),
         listing=pairs("samples"),
     ),
     "DTD": SetRow(
@@ -159,7 +165,7 @@ SETS: Mapping[str, SetRow] = {
     "EuroSAT": SetRow(
         splits=_whole("eurosat/2750", 27_000, 94_280_567),
         n_classes=10,
-        classes=table_of_names("eurosat", subset="classes"),
+        classes=NamesTable("eurosat", subset="classes"),
         listing=pairs("samples"),
     ),
     "FGVCAircraft": SetRow(
@@ -175,7 +181,7 @@ SETS: Mapping[str, SetRow] = {
     "FashionMNIST": SetRow(
         splits=_mnist("FashionMNIST", 30_878_645),
         n_classes=10,
-        classes=table_of_names("fashion_mnist"),
+        classes=NamesTable("fashion_mnist"),
         listing=labelled_array("targets"),
         from_array=True,
     ),
@@ -186,7 +192,7 @@ SETS: Mapping[str, SetRow] = {
             344_877_999,
         ),
         n_classes=102,
-        classes=table_of_names("flowers102"),
+        classes=NamesTable("flowers102"),
         listing=labelled_files("_image_files", "_labels"),
     ),
     "Food101": SetRow(
@@ -207,7 +213,7 @@ SETS: Mapping[str, SetRow] = {
             folder={"train": "Training", "test": "Final_Test/Images"},
         ),
         n_classes=43,
-        classes=table_of_names("gtsrb"),
+        classes=NamesTable("gtsrb"),
         listing=pairs("_samples"),
     ),
     "ImageNet": SetRow(
@@ -229,7 +235,7 @@ SETS: Mapping[str, SetRow] = {
     "MNIST": SetRow(
         splits=_mnist("MNIST", 11_594_722),
         n_classes=10,
-        classes=table_of_names("digits"),
+        classes=NamesTable("digits"),
         listing=labelled_array("targets"),
         from_array=True,
     ),
@@ -251,7 +257,7 @@ SETS: Mapping[str, SetRow] = {
             folder={"val": "valid"},
         ),
         n_classes=2,
-        classes=table_of_names("pcam"),
+        classes=NamesTable("pcam"),
         listing=patch_camelyon,
         from_array=True,
     ),
@@ -273,7 +279,7 @@ SETS: Mapping[str, SetRow] = {
             2_640_397_119,
         ),
         n_classes=10,
-        classes=table_of_names("stl10"),
+        classes=NamesTable("stl10"),
         listing=labelled_array("labels"),
         from_array=True,
     ),
@@ -290,7 +296,7 @@ SETS: Mapping[str, SetRow] = {
             {"train": 182_040_794, "test": 64_275_384, "extra": 1_329_278_602},
         ),
         n_classes=10,
-        classes=table_of_names("digits"),
+        classes=NamesTable("digits"),
         listing=labelled_array("labels"),
         from_array=True,
     ),
@@ -324,4 +330,4 @@ SETS: Mapping[str, SetRow] = {
 
 def is_present(row: SplitRow, root: Path) -> bool:
     """Return whether a split seems to lie below root; cheap, opens no file."""
-    return all((root / relative).exists() for relative in row.present)
+    return all(is_reachable(root / relative) for relative in row.present)

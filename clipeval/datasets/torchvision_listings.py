@@ -42,22 +42,32 @@ def spaced_class_attribute(name: str) -> ReadClasses:
     )
 
 
-def table_of_names(table: str, *, subset: str | None = None) -> ReadClasses:
-    """Return a reader that takes names from class_names/TABLE.json, in label order.
+@dataclass(frozen=True, slots=True)
+class NamesTable:
+    """A reader of class names that takes them from class_names/TABLE.json, in label order."""
 
-    Args:
-        table: file of an object `{source, names: {class key: name}}`.
-        subset: attribute with the class keys in label order, where a copy on disk may lack classes;
-            None if the labels count through the table.
-    """
+    table: str
+    """File of an object `{source, names: {class key: name}}`."""
+    subset: str | None = None
+    """Attribute with the class keys in label order, where a copy on disk may lack classes; None if
+    the labels count through the table."""
 
-    def read(dataset: object) -> tuple[ClassLabel, ...]:
-        resource = files("clipeval.datasets").joinpath("class_names", f"{table}.json")
-        names: dict[str, str] = json.loads(resource.read_text(encoding="utf-8"))["names"]
-        keys: Iterable[str] = names if subset is None else _attribute(dataset, subset)
+    def __call__(self, dataset: object) -> tuple[ClassLabel, ...]:
+        """Return the classes of torchvision's data set."""
+        if self.subset is None:
+            return self.all_classes()
+        names = self._names()
+        keys: Iterable[str] = _attribute(dataset, self.subset)
         return tuple(ClassLabel(key, (names[key],)) for key in keys)
 
-    return read
+    def all_classes(self) -> tuple[ClassLabel, ...]:
+        """Return every class of the table."""
+        return tuple(ClassLabel(key, (name,)) for key, name in self._names().items())
+
+    def _names(self) -> dict[str, str]:
+        resource = files("clipeval.datasets").joinpath("class_names", f"{self.table}.json")
+        names: dict[str, str] = json.loads(resource.read_text(encoding="utf-8"))["names"]
+        return names
 
 
 IMAGENET_RENAMED = {744: "projectile", 836: "sunglass"}

@@ -14,6 +14,7 @@ from PIL import Image
 
 from clipeval.datasets.collection import FileImages, Listing, RenderedImages
 from clipeval.datasets.ordering import natural_key, portable_path
+from clipeval.datasets.presence import is_reachable
 from clipeval.datasets.selection import spec_place
 from clipeval.datasets.torchvision_catalogue import SETS, SetRow, SplitRow, is_present
 from clipeval.datasets.torchvision_listings import Label
@@ -40,7 +41,7 @@ def list_torchvision(spec: DatasetSpec, source: TorchvisionSource, *, download: 
     row, split = set_and_split(spec, source)
     if not is_present(split, source.root):
         if not download:
-            raise DatasetError(_how_to_get(spec, source, row, split))
+            raise DatasetError(how_to_get(spec, source, row, split))
         if split.download_bytes is None:
             raise DatasetError(
                 f"{spec_place(spec)}: torchvision cannot download {source.name}: {row.by_hand}. "
@@ -88,18 +89,19 @@ def size_text(n_bytes: int) -> str:
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"  # noqa: PLR2004
 
 
-def _how_to_get(spec: DatasetSpec, source: TorchvisionSource, row: SetRow, split: SplitRow) -> str:
-    missing = [name for name in split.present if not (source.root / name).exists()]
+def how_to_get(spec: DatasetSpec, source: TorchvisionSource, row: SetRow, split: SplitRow) -> str:
+    """Return which files of a split are missing, and how to get them."""
+    missing = [name for name in split.present if not is_reachable(source.root / name)]
     head = (
         f"{spec_place(spec)}: {source.name}/{source.split} is not there: "
         f"looked in {source.root} for {', '.join(missing)}. "
     )
     if split.download_bytes is None:
         return f"{head}torchvision cannot download it: {row.by_hand}."
-    return (
-        f"{head}It is a download of {size_text(split.download_bytes)}: "
-        "set `download: true`, or pass --download."
-    )
+    size = size_text(split.download_bytes)
+    if source.download:
+        return f"{head}The first run downloads {size}."
+    return f"{head}It is a download of {size}: set `download: true`, or pass --download."
 
 
 def _download(spec: DatasetSpec, source: TorchvisionSource, split: SplitRow) -> None:

@@ -26,9 +26,9 @@ def test_a_minimal_suite_gets_the_documented_defaults(project: Path) -> None:
     assert suite.path == project / "s.yaml"
     assert suite.datasets[0].source == DigitsSource("test", "digit")
     assert suite.models[0].kind == "tiny"
-    assert suite.models[0].where == "s.yaml:3"
+    assert suite.models[0].where == "s.yaml:3:10"
     assert suite.templates[0].templates == ("a photo of {}",)
-    assert suite.templates[0].where == "s.yaml:5"
+    assert suite.templates[0].where == "s.yaml:5:3"
     assert (suite.devices, suite.precisions, suite.batch_size) == (("auto",), ("fp32",), 64)
     assert suite.gates == ()
     assert suite.reference_templates == {}
@@ -100,8 +100,8 @@ def test_templates_restricted_to_data_sets_reach_only_those(project: Path) -> No
         (
             "{top1: {min: 0.8}, nll: {max: 9}}",
             (
-                GateSpec(metric="top1", min=0.8, where="s.yaml:6"),
-                GateSpec(metric="nll", max=9, where="s.yaml:6"),
+                GateSpec(metric="top1", min=0.8, where="s.yaml:6:9"),
+                GateSpec(metric="nll", max=9, where="s.yaml:6:27"),
             ),
         ),
         (
@@ -110,7 +110,7 @@ def test_templates_restricted_to_data_sets_reach_only_those(project: Path) -> No
                 GateSpec(
                     metric="ece",
                     max=0.1,
-                    where="s.yaml:7",
+                    where="s.yaml:7:3",
                     datasets=("digits",),
                     models=("tiny",),
                     templates=("photo",),
@@ -129,7 +129,7 @@ def test_paths_are_relative_to_the_file_that_names_them(project: Path) -> None:
     write("datasets.yaml", "mine: {source: folder, path: photos}\n")
     suite = load_suite(write("suites/deep/s.yaml", MINIMAL.replace("[digits]", "[mine]")))
     assert suite.datasets[0].source == FolderSource(project / "photos")
-    assert suite.datasets[0].where == "datasets.yaml:1"
+    assert suite.datasets[0].where == "datasets.yaml:1:1"
 
 
 def test_a_named_catalogue_is_used_instead_of_the_nearest(project: Path) -> None:

@@ -56,6 +56,6 @@ def spec() -> Callable[..., DatasetSpec]:
     """Return a spec as it would come from line 3 of datasets.yaml."""
 
     def make(source: Source, **options: object) -> DatasetSpec:
-        return DatasetSpec(key="mine", source=source, where="datasets.yaml:3", **options)
+        return DatasetSpec(key="mine", source=source, where="datasets.yaml:3:1", **options)
 
     return make

@@ -77,7 +77,7 @@ def test_hidden_files_and_strays_are_ignored_and_said(spec, photo_folder, write_
     (root / "README").write_text("hello")
     dataset = opened(spec, root)
     assert [sample.sample_id for sample in dataset.samples] == ["cat/1.png"]
-    where = "datasets.yaml:3: data set 'mine': "
+    where = "datasets.yaml:3:1: data set 'mine': "
     assert notices(dataset) == {
         "hidden-ignored": (
             f"{where}3 hidden or system files and folders are ignored: "
@@ -185,7 +185,7 @@ def test_content_hash_is_that_of_the_bytes(spec, photo_folder):
 class TestErrors:
     def test_missing_root(self, spec, tmp_path):
         with pytest.raises(
-            DatasetError, match=r"datasets.yaml:3: .*nowhere does not exist; expected"
+            DatasetError, match=r"datasets.yaml:3:1: .*nowhere does not exist; expected"
         ):
             opened(spec, tmp_path / "nowhere")
 
@@ -237,3 +237,38 @@ class TestStatus:
         status = dataset_status(spec(FolderSource(tmp_path / "nowhere")))
         assert (status.present, status.n_images) == (False, None)
         assert "nowhere does not exist" in status.note
+
+
+class TestLinksThatCannotBeFollowed:
+    """A link to itself fails for every user; one into a closed folder only for some."""
+
+    @pytest.mark.parametrize("place", ["dog", "cat/indoor"])
+    def test_what_may_be_a_folder_is_refused(self, spec, photo_folder, place):
+        root = photo_folder({"cat": 1})
+        (root / place).symlink_to(root / place)
+        with pytest.raises(DatasetError, match=rf"{place} cannot be followed: .*make it readable"):
+            opened(spec, root)
+
+    def test_an_image_fails_by_name(self, spec, photo_folder):
+        root = photo_folder({"cat": 1})
+        (root / "cat" / "2.png").symlink_to(root / "cat" / "2.png")
+        dataset = opened(spec, root)
+        assert [sample.sample_id for sample in dataset.samples] == ["cat/1.png", "cat/2.png"]
+        with pytest.raises(ImageReadError, match="too many levels"):
+            dataset.read(1)
+
+    @pytest.mark.skipif(
+        not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may enter every folder"
+    )
+    @pytest.mark.parametrize("place", ["dog", "cat/indoor"])
+    def test_a_link_into_a_closed_folder(self, spec, photo_folder, tmp_path, place):
+        root = photo_folder({"cat": 1})
+        closed = tmp_path / "closed"
+        (closed / "photos").mkdir(parents=True)
+        (root / place).symlink_to(closed / "photos")
+        closed.chmod(0)
+        try:
+            with pytest.raises(DatasetError, match=rf"{place} cannot be followed: Permission"):
+                opened(spec, root)
+        finally:
+            closed.chmod(0o700)

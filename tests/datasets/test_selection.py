@@ -110,7 +110,7 @@ class TestClassNames:
         with pytest.raises(DatasetError) as caught:
             check(wanted, CLASSES)
         assert str(caught.value) == (
-            f"datasets.yaml:3: data set 'mine': unknown class 'bees' in `{option}` "
+            f"datasets.yaml:3:1: data set 'mine': unknown class 'bees' in `{option}` "
             "(did you mean 'bee'?); available: 'ant', 'bee', 'cat', 'dog'"
         )
 

@@ -22,10 +22,10 @@ from clipeval.records import DatasetSpec, TableSource
 def table(tmp_path, spec):
     """Write a table beside the folder `images` and open it."""
 
-    def build(content: str | bytes, name: str = "labels.csv"):
+    def build(content: str | bytes, name: str = "labels.csv", root: str = "."):
         raw = content.encode() if isinstance(content, str) else content
         (tmp_path / name).write_bytes(raw)
-        return open_dataset(spec(TableSource(tmp_path / name, tmp_path)))
+        return open_dataset(spec(TableSource(tmp_path / name, tmp_path / root)))
 
     return build
 
@@ -110,6 +110,21 @@ class TestReading:
         assert dataset.samples[0].sample_id == "x"
         assert dataset.read(0).mode == "RGB"
 
+    def test_absolute_paths_are_not_recorded(self, table, write_image, tmp_path):
+        outside = write_image(tmp_path / "private" / "1.png", (250, 0, 0))
+        inside = write_image(tmp_path / "photos" / "trip" / "2.png", (0, 250, 0))
+        round_about = tmp_path / "private" / ".." / "photos" / "trip" / "2.png"
+        dataset = table(
+            f"id,image,label\nb,{outside},cat\na,{inside},cat\nd,{outside},cat\n"
+            f"c,{round_about},cat\ne,C:\\private\\3.png,cat\n",
+            root="photos",
+        )
+        assert [(sample.sample_id, sample.path) for sample in dataset.samples] == [
+            ("b", "1.png"), ("d", "1.png"), ("e", "3.png"), ("a", "trip/2.png"), ("c", "trip/2.png"),
+        ]  # fmt: skip
+        colours = [dataset.read(index).getpixel((0, 0)) for index in (0, 1, 3, 4)]
+        assert colours == [(250, 0, 0)] * 2 + [(0, 250, 0)] * 2
+
 
 class TestBadTables:
     @pytest.mark.parametrize(
@@ -129,7 +144,7 @@ class TestBadTables:
     def test_file_level(self, table, content, message):
         with pytest.raises(DatasetError, match=message) as caught:
             table(content)
-        assert str(caught.value).startswith("datasets.yaml:3: data set 'mine': ")
+        assert str(caught.value).startswith("datasets.yaml:3:1: data set 'mine': ")
 
     @pytest.mark.parametrize(
         ("row", "problem"),

@@ -418,7 +418,7 @@ class TestNotThere:
         with pytest.raises(DatasetError) as caught:
             opened("DTD", "tset")
         assert str(caught.value) == (
-            "datasets.yaml:3: data set 'mine': unknown split 'tset' of DTD (did you mean 'test'?); "
+            "datasets.yaml:3:1: data set 'mine': unknown split 'tset' of DTD (did you mean 'test'?); "
             "available: train, val, test"
         )
 
@@ -426,7 +426,7 @@ class TestNotThere:
         with pytest.raises(DatasetError) as caught:
             opened("Food101")
         assert str(caught.value) == (
-            "datasets.yaml:3: data set 'mine': Food101/test is not there: looked in "
+            "datasets.yaml:3:1: data set 'mine': Food101/test is not there: looked in "
             f"{tmp_path} for food-101/meta/test.json, food-101/images. It is a download of 5.0 GB: "
             "set `download: true`, or pass --download."
         )
