@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clipeval.api.recording import finish_folder, planned_record
+from clipeval.api.suites import duplicate_template_notices
 from clipeval.engine import Evaluator, capture_environment
 from clipeval.errors import ClipEvalError, DatasetError, PromptError
 from clipeval.plan import Plan, build_plan
@@ -63,7 +64,8 @@ def run(
         environment,
         reference_templates=suite.reference_templates,
     )
-    record = replace(record, notices=suite.notices)
+    notices = (*suite.notices, *duplicate_template_notices(suite))
+    record = replace(record, notices=notices)
     return _evaluate_into(folder, record, plan, evaluator)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from clipeval.config import (
@@ -149,17 +150,17 @@ def check_suite(suite: SuiteSpec) -> SuiteCheck:
         cells=tuple(cell.id for cell in plan.cells),
         datasets=tuple(dataset.key for dataset in suite.datasets),
         models=tuple(model.id for model in suite.models),
-        notices=tuple(
-            dict.fromkeys(
-                notice
-                for dataset in suite.datasets
-                for notice in (
-                    *find_duplicate_templates(templates_of(suite, dataset)),
-                    *absence_notices(dataset),
-                )
-            )
+        notices=(
+            *duplicate_template_notices(suite),
+            *(notice for dataset in suite.datasets for notice in absence_notices(dataset)),
         ),
     )
+
+
+def duplicate_template_notices(suite: SuiteSpec) -> tuple[Notice, ...]:
+    """Say which templates ask a data set the same thing under two ids."""
+    found = (find_duplicate_templates(templates_of(suite, dataset)) for dataset in suite.datasets)
+    return tuple(dict.fromkeys(chain.from_iterable(found)))
 
 
 def _refuse_bad_datasets(suite: SuiteSpec) -> None:

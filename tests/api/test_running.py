@@ -269,3 +269,8 @@ class TestPromptsAreCheckedBeforeImages:
             api.run(suite, project / "out")
         assert not (project / "out").exists()
         assert not list((project / "cache").rglob("*.safetensors"))
+
+
+def test_two_templates_that_ask_the_same_are_said(digits, project):
+    record = api.run(digits("one=a {}", "two=a {}"), project / "out")
+    assert [notice.code for notice in record.notices] == ["duplicate-template"]
