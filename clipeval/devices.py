@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -15,6 +18,14 @@ _DTYPES: dict[Precision, torch.dtype] = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA, HIP and MPS, also as a plain RuntimeError
+    "invalid buffer size",  # MPS, of more than one buffer may hold
+    "can't allocate memory",  # torch's CPU allocator
+    "not enough memory",  # the same on Windows
+    "std::bad_alloc",
+    "_status_alloc_failed",  # cuBLAS and cuDNN, which allocate past torch
+)
 _CUDA = re.compile(r"cuda(?::(?P<index>\d+))?")
 
 
@@ -98,6 +109,11 @@ def check_precision(device: str, precision: Precision) -> None:
         square = torch.ones(2, 2, dtype=dtype, device=device)
         torch.nn.functional.layer_norm(square @ square, (2,))
     except (RuntimeError, TypeError) as error:
+        if is_out_of_memory(error):
+            raise DeviceError(
+                f"{device} has no memory left, not even for a few numbers: {error}; "
+                "end what else runs on it, or use another device"
+            ) from error
         raise DeviceError(
             f"{device} cannot compute in {precision}: {error}; use precision fp32"
         ) from error
@@ -109,6 +125,58 @@ def synchronize(device: str) -> None:
         torch.cuda.synchronize(device)
     elif device == "mps":
         torch.mps.synchronize()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell errors that a smaller batch may avoid from all others.
+
+    Only CUDA has a type for them: other devices and the libraries below torch raise RuntimeError.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(phrase in text for phrase in _OUT_OF_MEMORY)
+
+
+def release_unused_memory(device: str) -> None:
+    """Give back what torch keeps of the device's memory for later; a CPU has no such store."""
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
+
+
+@contextmanager
+def full_precision(device: str, precision: Precision) -> Iterator[None]:
+    """Compute fp32 on CUDA in float32 meanwhile, not in TF32, which has 10 bits of mantissa.
+
+    cuDNN's convolutions use TF32 by default. The settings are the process's, so they are put back.
+
+    Args:
+        device: from resolve_device; settings are left alone if it is no CUDA GPU.
+        precision: of the model; settings are left alone if it is not fp32.
+    """
+    if not device.startswith("cuda") or precision != "fp32":
+        yield
+        return
+    settings = _tf32_settings()
+    before = [getattr(owner, name) for owner, name, _ in settings]
+    try:
+        for owner, name, off in settings:
+            setattr(owner, name, off)
+        yield
+    finally:
+        for (owner, name, _), value in zip(settings, before, strict=True):
+            setattr(owner, name, value)
+
+
+def _tf32_settings() -> tuple[tuple[Any, str, object], ...]:
+    """Return (owner, name, value without TF32) of what decides on TF32."""
+    matmul = torch.backends.cuda.matmul
+    if hasattr(torch.backends.cudnn, "conv"):  # torch >= 2.9, which deprecates allow_tf32
+        name = "fp32_precision"
+        return ((torch.backends.cudnn.conv, name, "ieee"), (matmul, name, "ieee"))
+    return ((torch.backends.cudnn, "allow_tf32", False), (matmul, "allow_tf32", False))
 
 
 def _n_gpus() -> int:

@@ -35,6 +35,7 @@ def doctor() -> tuple[Finding, ...]:
     cache = cache_info()
     packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items())
     cached = f"{cache.root}: {cache.n_entries} entries, {cache.size_bytes / 1e6:.1f} MB"
+    memory = environment.memory_bytes
     offline = os.environ.get("HF_HUB_OFFLINE")
     return (
         Finding("clipeval", environment.clipeval),
@@ -43,7 +44,7 @@ def doctor() -> tuple[Finding, ...]:
         Finding("packages", packages),
         *(_optional_package(name, extra) for name, extra in OPTIONAL_PACKAGES.items()),
         Finding("processor", f"{environment.cpu}, {environment.n_cores} cores"),
-        Finding("memory", f"{environment.memory_bytes / 2**30:.1f} GiB"),
+        Finding("memory", "unknown" if memory is None else f"{memory / 2**30:.1f} GiB"),
         Finding("torch threads", str(environment.n_threads)),
         Finding("devices", ", ".join(available_devices())),
         Finding("GPUs", ", ".join(environment.gpus) or "none that torch can use"),

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from clipeval.devices import is_out_of_memory, release_unused_memory
 from clipeval.errors import EncodingError
 from clipeval.models import ClipModel
 from clipeval.records import Notice
@@ -63,8 +64,8 @@ class BackingOffTower:
     def _features_if_they_fit(self, part: torch.Tensor) -> torch.Tensor | None:
         try:
             return self._run(part)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
             if len(part) == 1:
                 raise EncodingError(
@@ -76,8 +77,7 @@ class BackingOffTower:
 
     def _back_off(self, failed_size: int) -> None:
         self._limit = (failed_size + 1) // 2
-        if self._model.device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        release_unused_memory(self._model.device)
         advice = (
             f"; set batch_size: {self._limit} to save the detour" if self._unit == "images" else ""
         )
@@ -86,11 +86,6 @@ class BackingOffTower:
             f"{failed_size} {self._unit} a batch: went on with {self._limit}{advice}"
         )
         self.notices = (Notice("batch-size-halved", message),)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Tell memory errors from others: the CPU allocator raises a bare RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _first_line(error: BaseException) -> str:

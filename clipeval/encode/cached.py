@@ -6,6 +6,7 @@ import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 import open_clip
@@ -21,7 +22,7 @@ from clipeval.records import Notice, OnError
 from clipeval.store import EmbeddingCache, cache_key
 
 # Raised whenever decoding, preprocessing or encoding changes what comes out for the same input.
-ENCODING_VERSION = "1"
+ENCODING_VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,17 @@ def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> s
                 contents.update(bytes.fromhex(digest))
                 advance(1)
         except ImageReadError:
-            pool.shutdown(wait=False, cancel_futures=True)
             return None
+        finally:
+            # Also on Ctrl-C: leaving the pool's block would wait for every image to be hashed.
+            pool.shutdown(wait=False, cancel_futures=True)
     return cache_key(
         kind="images",
         encoding=ENCODING_VERSION,
         open_clip=open_clip.__version__,
         torch=torch.__version__,
         torchvision=torchvision.__version__,
+        timm=version("timm"),
         pillow=PIL.__version__,
         weights=model.record.weights_sha256,
         config=model.record.config_sha256,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -70,14 +69,25 @@ def _git(folder: Path, *command: str) -> str | None:
 
 
 def _cpu_model() -> str:
-    if sys.platform == "linux":
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return _model_name(Path("/proc/cpuinfo")) or platform.processor() or platform.machine()
 
 
-def _memory_bytes() -> int:
+def _model_name(cpuinfo: Path) -> str | None:
+    """Return what Linux says; None elsewhere, on ARM, and where a sandbox hides the file."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, None)
+
+
+def _memory_bytes() -> int | None:
+    """Return the size of the machine's memory; None where the platform does not say (Windows)."""
     if not hasattr(os, "sysconf"):
-        return 0
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return None
+    try:
+        size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return None
+    return size if size > 0 else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 
+from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.engine.results import ScoredCell
 from clipeval.records import Thumbnail
 
@@ -17,20 +19,25 @@ EDGE_PX = 96
 def thumbnails_of_errors(scored: ScoredCell) -> tuple[Thumbnail, ...]:
     """Return thumbnails of at most 24 misclassified images, most confident first.
 
+    An image that has vanished since it was encoded is left out: its prediction stands without it.
     WebP at 96 pixels is 1-3 kB an image, so a report of twenty cells stays under a megabyte.
     """
     scores = scored.scores
     wrong = np.flatnonzero(scores.predicted != scored.labels)
     worst = wrong[np.argsort(-scores.confidence[wrong], kind="stable")][:MAX_PER_CELL]
     positions = scored.images.images.indices[worst].tolist()
-    return tuple(
-        Thumbnail(
-            dataset=scored.dataset.key,
-            sample_id=scored.dataset.samples[position].sample_id,
-            webp=_webp(scored.dataset.read(position)),
+    return tuple(_thumbnails(scored.dataset, positions))
+
+
+def _thumbnails(dataset: ImageDataset, positions: list[int]) -> Iterator[Thumbnail]:
+    for position in positions:
+        try:
+            webp = _webp(dataset.read(position))
+        except ImageReadError:
+            continue
+        yield Thumbnail(
+            dataset=dataset.key, sample_id=dataset.samples[position].sample_id, webp=webp
         )
-        for position in positions
-    )
 
 
 def _webp(image: Image.Image) -> bytes:

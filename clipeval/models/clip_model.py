@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from PIL import Image
 
-from clipeval.devices import torch_dtype
+from clipeval.devices import full_precision, torch_dtype
 from clipeval.models.tokenizers import Tokenizer
 from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
 
@@ -42,7 +42,8 @@ class ClipModel:
             or float32 where a tower ends in it.
         """
         pixels = images.to(device=self.device, dtype=torch_dtype(self.precision))
-        return cast("torch.Tensor", self._towers.encode_image(pixels, normalize=False))
+        with full_precision(self.device, self.precision):
+            return cast("torch.Tensor", self._towers.encode_image(pixels, normalize=False))
 
     @torch.inference_mode()
     def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -54,7 +55,8 @@ class ClipModel:
             (P, D) text embeddings, not normalised, on `device`; dtype as for images.
         """
         ids = tokens.to(self.device)
-        return cast("torch.Tensor", self._towers.encode_text(ids, normalize=False))
+        with full_precision(self.device, self.precision):
+            return cast("torch.Tensor", self._towers.encode_text(ids, normalize=False))
 
     @property
     def _towers(self) -> Any:  # noqa: ANN401 (open_clip is untyped)

@@ -180,7 +180,8 @@ class Environment:
     cpu: str
     n_cores: int
     n_threads: int
-    memory_bytes: int
+    memory_bytes: int | None
+    """Of the whole machine; null where the platform does not say."""
     gpus: tuple[str, ...]
     argv: tuple[str, ...]
 

@@ -12,8 +12,9 @@ from filelock import FileLock, Timeout
 
 from clipeval.errors import StoreError
 from clipeval.records import CellResult, Predictions, RunRecord, Thumbnail
-from clipeval.store.atomic import reporting_os_errors, sync_folder, write_bytes
+from clipeval.store.atomic import replacing, reporting_os_errors, sync_folder, write_bytes
 from clipeval.store.confusion import confusion_csv
+from clipeval.store.consistency import check_run
 from clipeval.store.names import (
     CONFUSION,
     DOCUMENTS,
@@ -29,12 +30,16 @@ from clipeval.store.ownership import check_writable, remove_earlier_run, remove_
 from clipeval.store.parts import (
     has_part,
     read_part_predictions,
+    read_part_text,
     read_part_thumbnails,
     read_parts,
     write_part,
 )
-from clipeval.store.run_json import dump_run
+from clipeval.store.run_json import dump_run, join_run
 from clipeval.store.tables import write_predictions, write_thumbnails
+
+LOCK_WAIT_S = 0.2
+"""Long enough to outlast another process's RunFolder.check, which holds the lock for a moment."""
 
 
 @dataclass(slots=True)
@@ -60,9 +65,12 @@ class RunFolder:
         """Refuse a place where begin would fail, as far as can be seen without changing anything.
 
         Raises:
-            StoreError: a file is in the way, the folder holds something else, or is not writable.
+            StoreError: a file is in the way, the folder holds something else, is not writable, or
+                another process is writing a run there.
         """
         check_writable(path)
+        if (path / LOCK).exists():
+            _locked(path).release()
 
     @classmethod
     def begin(cls, path: Path, record: RunRecord) -> Self:
@@ -72,7 +80,7 @@ class RunFolder:
             path: made if it is not there; files in it that are not clipeval's stay.
             record: what is planned; its cells are left out.
         Raises:
-            StoreError: as check, or another process is writing a run there.
+            StoreError: as check.
         """
         check_writable(path)
         with reporting_os_errors(f"{path}: cannot be used as a run folder"):
@@ -101,8 +109,7 @@ class RunFolder:
         if cell.id not in self._planned.planned_cells:
             raise StoreError(f"{self.path}: cell '{cell.id}' is not among the planned cells")
         write_part(self.path, cell, predictions, thumbnails)
-        self._cells[cell.id] = cell
-        self._write_record()
+        self._take([cell])
 
     def collect(self) -> tuple[CellResult, ...]:
         """Take over the cells that other processes added with write_part, and rewrite run.json.
@@ -112,9 +119,7 @@ class RunFolder:
         Raises:
             StoreError: a part cannot be read, or was not planned.
         """
-        for cell in read_parts(self.path):
-            self._cells.setdefault(cell.id, cell)
-        self._write_record()
+        self._take([cell for cell in read_parts(self.path) if cell.id not in self._cells])
         return self.cells
 
     @property
@@ -152,7 +157,8 @@ class RunFolder:
                 written; run.json then still says partial.
         """
         text = dump_run(record)
-        self._check_finish(record, documents)
+        self._check_finish(record)
+        _check_documents(self.path, documents)
         planned = {cell.id: cell for cell in record.cells}
         cells = [planned[cell_id] for cell_id in record.planned_cells if cell_id in planned]
         ids = [cell.id for cell in cells]
@@ -164,7 +170,7 @@ class RunFolder:
             (one for cell in ids for one in read_part_thumbnails(self.path, cell)),
         )
         self._write_confusion(cells)
-        write_documents(self.path, documents)
+        _write_documents(self.path, documents)
         write_bytes(self.path / RUN_JSON, text.encode("utf-8"))
         with reporting_os_errors(f"{self.path}: cannot remove {PARTS}"):
             remove_parts(self.path)
@@ -185,11 +191,19 @@ class RunFolder:
     ) -> None:
         self.close()
 
-    def _write_record(self) -> None:
-        record = replace(self._planned, cells=self.cells)
-        write_bytes(self.path / RUN_JSON, dump_run(record).encode("utf-8"))
+    def _take(self, cells: Sequence[CellResult]) -> None:
+        check_run(replace(self._planned, cells=tuple(cells)), where=RUN_JSON)
+        self._cells |= {cell.id: cell for cell in cells}
+        self._write_record()
 
-    def _check_finish(self, record: RunRecord, documents: Mapping[str, str]) -> None:
+    def _write_record(self) -> None:
+        # From the texts of the parts: to render every cell again after each would be quadratic.
+        texts = (read_part_text(self.path, cell.id) for cell in self.cells)
+        with replacing(self.path / RUN_JSON) as file:
+            for piece in join_run(self._planned, texts):
+                file.write(piece.encode("utf-8"))
+
+    def _check_finish(self, record: RunRecord) -> None:
         if not (self.path / PARTS).is_dir():
             raise StoreError(
                 f"{self.path}: this run is already finished, or its folder was removed"
@@ -198,12 +212,6 @@ class RunFolder:
             if not has_part(self.path, cell.id):
                 raise StoreError(
                     f"{self.path}: cell '{cell.id}' is in the record, but was not added"
-                )
-        for name in documents:
-            if name not in DOCUMENTS:
-                raise StoreError(
-                    f"{self.path}: '{name}' is no document of a run; "
-                    f"available: {', '.join(DOCUMENTS)}"
                 )
 
     def _write_confusion(self, cells: Sequence[CellResult]) -> None:
@@ -228,8 +236,7 @@ def write_documents(path: Path, documents: Mapping[str, str]) -> tuple[Path, ...
         StoreError: a document has another name, or a file cannot be written.
     """
     _check_documents(path, documents)
-    for name, document in documents.items():
-        write_bytes(path / name, encodable(document).encode("utf-8"))
+    _write_documents(path, documents)
     return tuple(path / name for name in documents)
 
 
@@ -241,9 +248,14 @@ def _check_documents(path: Path, documents: Mapping[str, str]) -> None:
             )
 
 
+def _write_documents(path: Path, documents: Mapping[str, str]) -> None:
+    for name, document in documents.items():
+        write_bytes(path / name, encodable(document).encode("utf-8"))
+
+
 def _locked(path: Path) -> FileLock:
     """Lock a folder for this process; the system gives the lock back if the process dies."""
-    lock = FileLock(path / LOCK, timeout=0)
+    lock = FileLock(path / LOCK, timeout=LOCK_WAIT_S)
     try:
         lock.acquire()
     except Timeout as error:

@@ -9,7 +9,7 @@ from clipeval.errors import StoreError
 from clipeval.records import CellResult, Predictions, Thumbnail
 from clipeval.store.atomic import reporting_os_errors, write_bytes
 from clipeval.store.names import PARTS, cell_file_name
-from clipeval.store.run_json import dump_record, read_cell
+from clipeval.store.run_json import dump_record, read_cell, read_text
 from clipeval.store.tables import (
     read_predictions,
     read_thumbnails,
@@ -54,6 +54,15 @@ def read_parts(path: Path) -> tuple[CellResult, ...]:
     with reporting_os_errors(f"cannot list {path / PARTS}"):
         files = sorted((path / PARTS).glob("*.json"))
     return tuple(read_cell(file) for file in files)
+
+
+def read_part_text(path: Path, cell_id: str) -> str:
+    """Return the record of one finished cell as dump_record wrote it.
+
+    Raises:
+        StoreError: there is no such part, or it cannot be read.
+    """
+    return read_text(_PartFiles(path, cell_id).cell)
 
 
 def read_part_predictions(path: Path, cell_id: str) -> Predictions:

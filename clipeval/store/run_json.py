@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -21,6 +21,7 @@ from clipeval.store.names import RUN_JSON, encodable
 Record = TypeVar("Record")
 RUN = TypeAdapter(RunRecord)
 CELL = TypeAdapter(CellResult)
+_NO_CELLS = '\n  "cells": []'
 MAX_PROBLEMS = 3
 """Problems that one message lists."""
 MAX_SHOWN = 60
@@ -39,6 +40,28 @@ def dump_run(record: RunRecord) -> str:
     """
     check_run(record, where=RUN_JSON)
     return dump_record(record)
+
+
+def join_run(record: RunRecord, cells: Iterable[str]) -> Iterator[str]:
+    """Yield the text of a record piece by piece, from cells whose text is already known.
+
+    Args:
+        record: all but its cells, which must be empty.
+        cells: the text of each, as dump_record gives it.
+    Yields:
+        Pieces of what dump_run would return for the record with these cells.
+    Raises:
+        StoreError: as dump_run.
+    """
+    # No text in JSON holds a bare line end, so this is the field, and indenting is safe.
+    before, field, after = dump_run(record).partition(_NO_CELLS)
+    if not field:
+        raise StoreError(f"{RUN_JSON}: join_run got a record with cells; expected none")
+    separator = '\n  "cells": ['
+    for cell in cells:
+        yield before + separator + "\n    " + cell.rstrip("\n").replace("\n", "\n    ")
+        before, separator, field = "", ",", "\n  ]"
+    yield before + field + after
 
 
 def dump_record(record: RunRecord | CellResult) -> str:

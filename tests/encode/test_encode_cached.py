@@ -1,3 +1,6 @@
+import time
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -104,3 +107,39 @@ class TestWhatFails:
         with pytest.raises(EncodingError):
             encode(stand_in(towers(nan_red=5 / 255)), pictures(4), cache)
         assert not cache.entries()
+
+
+def test_another_timm_misses(stand_in, pictures, cache, monkeypatch):
+    encode(stand_in(), pictures(3), cache)
+    monkeypatch.setattr("clipeval.encode.cached.version", lambda name: f"{name} of tomorrow")
+    assert not encode(stand_in(), pictures(3), cache).is_from_cache
+
+
+class InterruptedProgress:
+    """Ctrl-C as soon as one image is hashed."""
+
+    @contextmanager
+    def stage(self, description, *, total, unit):
+        def interrupt(n_done):
+            raise KeyboardInterrupt
+
+        yield interrupt
+
+
+def test_an_interrupt_hashes_no_further_images(stand_in, pictures, cache):
+    dataset = pictures(1000)
+    hashed = []
+    content_sha256 = dataset.content_sha256
+
+    def slow_sha256(index):
+        hashed.append(index)
+        time.sleep(0.005)
+        return content_sha256(index)
+
+    dataset.content_sha256 = slow_sha256
+    with pytest.raises(KeyboardInterrupt):
+        encode_images_cached(
+            stand_in(), dataset, cache, batch_size=4, on_error="fail",
+            progress=InterruptedProgress(),
+        )  # fmt: skip
+    assert len(hashed) < 500

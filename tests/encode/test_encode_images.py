@@ -1,8 +1,10 @@
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from clipeval.encode import encode_images
@@ -120,10 +122,21 @@ class TestOutOfMemory:
         with pytest.raises(EncodingError, match="does not fit in the memory of cpu even with one"):
             encode_images(stand_in(towers(fits=0)), pictures(3), batch_size=2)
 
-    def test_the_cpu_allocators_error_counts_too(self, stand_in, towers, pictures):
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."),
+            RuntimeError("DefaultCPUAllocator: not enough memory: you tried ..."),
+            RuntimeError("MPS backend out of memory"),
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+            MemoryError(),
+        ],
+        ids=repr,
+    )
+    def test_errors_of_other_allocators_count_too(self, stand_in, towers, pictures, error):
         def refuse(n_rows):
             if n_rows > 1:
-                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+                raise error
 
         encoded = encode_images(stand_in(towers(before=refuse)), pictures(2), batch_size=2)
         assert encoded.notices
@@ -213,3 +226,19 @@ class TestProgress:
         )
         assert progress.stages == [("pictures x stand-in", 7, "images")]
         assert progress.n_done == 7
+
+
+def test_both_towers_run_in_full_precision(stand_in, towers, monkeypatch):
+    active, seen = [], []
+
+    @contextmanager
+    def watch(device, precision):
+        active.append((device, precision))
+        yield
+        active.pop()
+
+    monkeypatch.setattr("clipeval.models.clip_model.full_precision", watch)
+    model = stand_in(towers(before=lambda n_rows: seen.append(list(active))))
+    model.encode_image(torch.zeros(1, 3, 4, 4))
+    model.encode_text(torch.ones(1, 77, dtype=torch.int64))
+    assert seen == [[("cpu", "fp32")]] * 2

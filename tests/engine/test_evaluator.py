@@ -161,3 +161,18 @@ class TestPromptsThatCannotBeUsed:
         with pytest.raises(PromptError, match="very"):
             evaluator.evaluate(cell)
         assert not progress.stages
+
+
+class TestThumbnails:
+    def test_of_an_image_that_vanished_after_scoring_is_left_out(
+        self, evaluator, photos, cells, monkeypatch
+    ):
+        root = photos({"red": 3, "blue": 3})
+        (cell,) = cells([root])
+        whole = evaluator.evaluate(cell)
+        gone = whole.thumbnails[0].sample_id
+        index = [one.sample_id for one in evaluator.dataset(cell.dataset).samples].index(gone)
+        (root / evaluator.dataset(cell.dataset).samples[index].path).unlink()
+        again = evaluator.evaluate(cell)
+        assert again.thumbnails == whole.thumbnails[1:]
+        assert again.result.metrics == whole.result.metrics

@@ -12,12 +12,14 @@ import pytest
 from clipeval.errors import StoreError
 from clipeval.store import (
     RunFolder,
+    dump_run,
     read_predictions,
     read_run,
     read_thumbnails,
     write_documents,
     write_part,
 )
+from clipeval.store.run_json import dump_record
 
 PROCESS = Path(__file__).with_name("store_process.py")
 HOLD_LOCK = """
@@ -115,6 +117,15 @@ class TestLock:
             _ = 1 / 0
         RunFolder.begin(tmp_path, made_run.record).close()
 
+    def test_check_notices_it_before_there_is_anything_to_lose(self, tmp_path, made_run):
+        with (
+            RunFolder.begin(tmp_path, made_run.record),
+            pytest.raises(StoreError, match=r"another clipeval run is writing this folder; wait"),
+        ):
+            RunFolder.check(tmp_path)
+        RunFolder.check(tmp_path)  # given up at once: the next one gets it
+        RunFolder.begin(tmp_path, made_run.record).close()
+
     def test_another_process_holds_it_until_it_dies(self, tmp_path, made_run):
         lock = str(tmp_path / ".clipeval.lock")
         with subprocess.Popen(
@@ -137,6 +148,45 @@ class TestCells:
                 folder.add_cell(cell, made_run.predictions[cell.id], ())
             assert read_run(tmp_path).cells == made_run.record.cells
             assert read_run(tmp_path).status == "partial"
+
+    def test_partial_run_json_is_byte_for_byte_what_dump_run_gives(self, tmp_path, made_run):
+        first, second = made_run.record.cells
+        odd = replace(
+            second, dataset=replace(second.dataset, source='line\n  "cells": []\u2028 \udce9.jpg')
+        )
+        planned = replace(made_run.partial, suite='\n  "cells": []')
+        with RunFolder.begin(tmp_path, planned) as folder:
+            for cell in ((), (first,), (first, odd)):
+                if cell:
+                    folder.add_cell(cell[-1], made_run.predictions[cell[-1].id], ())
+                expected = dump_run(replace(planned, cells=cell))
+                assert (tmp_path / "run.json").read_bytes() == expected.encode("utf-8")
+
+    def test_each_cell_is_rendered_once(self, tmp_path, made_run, monkeypatch):
+        rendered = []
+        monkeypatch.setattr(
+            "clipeval.store.parts.dump_record",
+            lambda cell: rendered.append(cell.id) or dump_record(cell),
+        )
+        with RunFolder.begin(tmp_path, made_run.record) as folder:
+            monkeypatch.setattr(
+                "clipeval.store.run_json.dump_record",
+                lambda record: rendered.extend(c.id for c in record.cells) or dump_record(record),
+            )
+            for cell in made_run.record.cells:
+                folder.add_cell(cell, made_run.predictions[cell.id], ())
+        assert rendered == [cell.id for cell in made_run.record.cells]
+
+    def test_a_cell_that_contradicts_itself_is_refused_and_left_out(self, tmp_path, made_run):
+        first, second = made_run.record.cells
+        with RunFolder.begin(tmp_path, made_run.record) as folder:
+            folder.add_cell(first, made_run.predictions[first.id], ())
+            with pytest.raises(StoreError, match=r"confusion has 1 rows; expected 2 x 2"):
+                folder.add_cell(
+                    replace(second, confusion=((1, 1),)), made_run.predictions[second.id], ()
+                )
+            assert folder.cells == (first,)
+        assert read_run(tmp_path).cells == (first,)
 
     def test_a_cell_that_was_not_planned_is_refused(self, tmp_path, made_run, make):
         other = make(cell_ids=("food/tiny/other",))

@@ -59,12 +59,16 @@ def environment_facts(environment: Environment) -> tuple[Fact, ...]:
             "Cores",
             f"{environment.n_cores}, torch used {fmt.count(environment.n_threads, 'thread')}",
         ),
-        ("Memory", fmt.size(environment.memory_bytes)),
+        ("Memory", _memory(environment.memory_bytes)),
         ("GPUs", ", ".join(environment.gpus) or "none"),
         ("Git commit", _commit(environment)),
         *environment.packages.items(),
     ]
     return tuple((label, value) for label, value in facts if value)
+
+
+def _memory(n_bytes: int | None) -> str:
+    return "" if n_bytes is None else fmt.size(n_bytes)
 
 
 def command(argv: tuple[str, ...]) -> str:
