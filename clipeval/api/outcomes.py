@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypedDict
 
+from clipeval.api.meanings import Meanings
 from clipeval.api.recording import completed_record, finish_folder, planned_record
 from clipeval.api.suites import run_folders
-from clipeval.errors import StoreError
-from clipeval.records import CellError, Environment, EvaluatedCell, RunRecord
+from clipeval.errors import ConfigError, StoreError
+from clipeval.records import CellError, Environment, EvaluatedCell, Notice, RunRecord
 from clipeval.store import (
     RunFolder,
     read_part_predictions,
@@ -33,24 +34,43 @@ class SuiteOutcome:
     """Cell ids, in order."""
     evaluated: dict[str, EvaluatedCell] = field(default_factory=dict)
     errors: dict[str, CellError] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+    """What the suite itself has to say."""
+    clashes: dict[str, None] = field(default_factory=dict)
+    """Why cells of other processes were refused."""
+    kept_in: list[Path] = field(default_factory=list)
+    """Temporary folders that hold cells of this until its run folder is written."""
 
-    def add(self, other: SuiteOutcome) -> None:
-        """Take over what another process found out about the same suite."""
+    def add(self, other: SuiteOutcome, meanings: Meanings) -> None:
+        """Take over what another process found out about the same suite.
+
+        A cell with a name that means something else here is refused, and told of in `clashes`.
+        """
         self.planned.update(other.planned)
-        self.evaluated.update(other.evaluated)
+        self.kept_in += other.kept_in
+        self.notices = tuple(dict.fromkeys((*self.notices, *other.notices)))
         found = {**self.errors, **other.errors}
+        for id_, one in other.evaluated.items():
+            try:
+                meanings.claim_result(one.result)
+            except ConfigError as error:
+                self.clashes[str(error)] = None
+                found[id_] = CellError(id=id_, message=str(error))
+            else:
+                self.evaluated[id_] = one
         # A cell that failed in one process and was evaluated in another is there.
         self.errors = {id_: one for id_, one in found.items() if id_ not in self.evaluated}
 
     @property
     def record(self) -> RunRecord:
         """The run as it was planned."""
-        return planned_record(
+        record = planned_record(
             self.suite,
             tuple(self.planned),
             self.environment,
             reference_templates=self.reference_templates,
         )
+        return replace(record, notices=self.notices)
 
 
 class ExportedOutcome(TypedDict):
@@ -66,9 +86,9 @@ class FinishedRun:
 
     record: RunRecord
     folder: Path | None
-    """The run folder; None if none was written."""
-    problem: str = ""
-    """Why the run folder could not be written."""
+    """The run folder; a temporary one if it could not be written; None if nothing was."""
+    problems: tuple[str, ...] = ()
+    """Why the run folder could not be written, and which cells were refused."""
 
 
 def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
@@ -79,7 +99,7 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
     """
     exported: list[ExportedOutcome] = []
     for outcome in outcomes:
-        folder = Path(tempfile.mkdtemp(prefix="clipeval-"))
+        folder = _temporary_folder()
         with RunFolder.begin(folder, outcome.record) as opened:
             _add_cells(opened, outcome)
         errors = {error.id: error.message for error in outcome.errors.values()}
@@ -88,7 +108,7 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
 
 
 def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
-    """Read what another process exported, and remove its temporary folder.
+    """Read what another process exported; its folder stays until finish_outcomes has written a run.
 
     Raises:
         StoreError: it cannot be read.
@@ -101,7 +121,6 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
         )
         for cell in read_parts(folder)
     }
-    shutil.rmtree(folder, ignore_errors=True)
     return SuiteOutcome(
         suite=record.suite,
         environment=record.environment,
@@ -109,34 +128,39 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
         planned=dict.fromkeys(record.planned_cells),
         evaluated=evaluated,
         errors={id_: CellError(id=id_, message=text) for id_, text in exported["errors"].items()},
+        notices=record.notices,
+        kept_in=[folder],
     )
 
 
 def merge_outcomes(outcomes: Iterable[SuiteOutcome]) -> tuple[SuiteOutcome, ...]:
     """Join the outcomes of each suite."""
     merged: dict[str, SuiteOutcome] = {}
+    meanings: dict[str, Meanings] = {}
     for outcome in outcomes:
         if outcome.suite not in merged:
+            meanings[outcome.suite] = Meanings(outcome.suite)
             merged[outcome.suite] = SuiteOutcome(
                 suite=outcome.suite,
                 environment=outcome.environment,
                 reference_templates=outcome.reference_templates,
             )
-        merged[outcome.suite].add(outcome)
+        merged[outcome.suite].add(outcome, meanings[outcome.suite])
     return tuple(merged.values())
 
 
-def check_folders(outcomes: Sequence[SuiteOutcome], out: Path | None, *, base: Path) -> None:
+def check_folders(suites: Sequence[str], out: Path | None, *, base: Path) -> None:
     """Refuse run folders that cannot be written, before there is anything to lose.
 
     Args:
-        outcomes: planned.
+        suites: names of those that will be run; if there are none yet, `out` has to be a place that
+            can hold a run folder, whatever is in it.
         out: as in finish_outcomes.
         base: as in finish_outcomes.
     Raises:
         StoreError: a folder is in use for something else, or is not writable.
     """
-    for folder in run_folders([outcome.suite for outcome in outcomes], out):
+    for folder in run_folders(suites or ["SUITE", "SUITE"], out):
         RunFolder.check(base / folder)
 
 
@@ -145,7 +169,8 @@ def finish_outcomes(
 ) -> tuple[FinishedRun, ...]:
     """Write one run folder for every suite of which a cell was evaluated.
 
-    A folder that cannot be written is told of in its suite's place: the others are written.
+    Where a folder cannot be written, the run goes into a temporary one and says so; the others are
+    written. What other processes exported is removed once it is in a run folder, and named if not.
 
     Args:
         outcomes: one for each suite.
@@ -159,21 +184,57 @@ def finish_outcomes(
 
 
 def _finish(outcome: SuiteOutcome, folder: Path) -> FinishedRun:
-    errors = tuple(outcome.errors.values())
-    problem = ""
-    if outcome.evaluated:
-        try:
-            with RunFolder.begin(folder, outcome.record) as opened:
-                _add_cells(opened, outcome)
-                record = finish_folder(opened, outcome.record, errors)
-                return FinishedRun(record=record, folder=folder)
-        except StoreError as error:
-            problem = str(error)
+    told = tuple(outcome.clashes)
+    if not outcome.evaluated:
+        _remove_kept(outcome)
+        return FinishedRun(record=_completed(outcome), folder=None, problems=told)
+    try:
+        record = _write(outcome, folder)
+    except StoreError as error:
+        return _rescue(outcome, str(error))
+    _remove_kept(outcome)
+    return FinishedRun(record=record, folder=folder, problems=told)
+
+
+def _rescue(outcome: SuiteOutcome, why: str) -> FinishedRun:
+    """Write a run into a temporary folder, since it cannot be written where it belongs."""
+    try:
+        folder = _temporary_folder()
+        record = _write(outcome, folder)
+    except StoreError as error:
+        problems = [*outcome.clashes, why, str(error)]
+        if outcome.kept_in:
+            kept = ", ".join(map(str, outcome.kept_in))
+            problems.append(f"suite '{outcome.suite}': what its workers evaluated is in {kept}")
+        return FinishedRun(record=_completed(outcome), folder=None, problems=tuple(problems))
+    _remove_kept(outcome)
+    kept_text = f"{why}; the run was written to {folder}: move it to where you want it"
+    return FinishedRun(record=record, folder=folder, problems=(*outcome.clashes, kept_text))
+
+
+def _write(outcome: SuiteOutcome, folder: Path) -> RunRecord:
+    with RunFolder.begin(folder, outcome.record) as opened:
+        _add_cells(opened, outcome)
+        return finish_folder(opened, outcome.record, tuple(outcome.errors.values()))
+
+
+def _completed(outcome: SuiteOutcome) -> RunRecord:
     cells = [one.result for one in outcome.evaluated.values()]
-    record = completed_record(outcome.record, cells, errors)
-    return FinishedRun(record=record, folder=None, problem=problem)
+    return completed_record(outcome.record, cells, tuple(outcome.errors.values()))
 
 
 def _add_cells(opened: RunFolder, outcome: SuiteOutcome) -> None:
     for one in outcome.evaluated.values():
         opened.add_cell(one.result, one.predictions, one.thumbnails)
+
+
+def _temporary_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="clipeval-"))
+    except OSError as error:
+        raise StoreError(f"cannot make a temporary folder: {error}") from error
+
+
+def _remove_kept(outcome: SuiteOutcome) -> None:
+    for folder in outcome.kept_in:
+        shutil.rmtree(folder, ignore_errors=True)

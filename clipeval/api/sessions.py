@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
 from clipeval.api.suites import known_datasets
 from clipeval.config import resolve_dataset
@@ -14,53 +15,20 @@ from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
 from clipeval.models import ClipModel
 from clipeval.plan import Cell
-from clipeval.records import (
-    CellError,
-    CellResult,
-    DatasetSpec,
-    EvaluatedCell,
-    ModelSpec,
-    SuiteSpec,
-    TemplateSpec,
-)
+from clipeval.records import CellError, CellResult, EvaluatedCell, SuiteSpec
 from clipeval.records.model_names import parse_model
 from clipeval.store import default_cache
-
-_Named = DatasetSpec | ModelSpec | TemplateSpec
 
 
 @dataclass(slots=True)
 class _OpenSuite:
     evaluator: Evaluator
     outcome: SuiteOutcome
+    meanings: Meanings
     owner: Path | None = None
     """The file that the suite is of; None as long as only guests have asked for it."""
     planned: set[str] = field(default_factory=set)
     """Ids of the cells that the suite itself has, whose gates are decided."""
-    meanings: dict[tuple[str, str], object] = field(default_factory=dict)
-
-    def claim(self, cell: Cell) -> None:
-        """Refuse names that already mean something else in this run folder."""
-        dataset, model, template = (_bare(x) for x in (cell.dataset, cell.model, cell.template))
-        told = f"suite '{self.outcome.suite}': two different"
-        known = self.meanings
-        if known.setdefault(("data set", cell.dataset.key), dataset) != dataset:
-            raise ConfigError(
-                f"{told} data sets have the key '{cell.dataset.key}', the second of them "
-                f"{cell.dataset.where or 'from a path'}; give one of them another key, "
-                "or its tests a suite of their own"
-            )
-        if known.setdefault(("model", cell.model.id), model) != model:
-            raise ConfigError(
-                f"{told} models have the id '{cell.model.id}', the second of them named by "
-                f"{cell.model.where}; give one of them another id, or its tests a suite of their own"
-            )
-        if known.setdefault(("cell", cell.id), template) != template:
-            raise ConfigError(
-                f"{told} cells have the id '{cell.id}', the second of them with the prompts "
-                f"{_shown(cell.template)}; "
-                'give the template an id of its own: zero_shot(..., id="...")'
-            )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,7 +55,7 @@ class EvaluationSession:
         """
         for suite, cell in cells:
             opened = self._open(suite, is_guest=False)
-            opened.claim(cell)
+            opened.meanings.claim(cell)
             opened.planned.add(cell.id)
             opened.outcome.planned[cell.id] = None
 
@@ -104,7 +72,7 @@ class EvaluationSession:
             ClipEvalError: whatever stands in the way; it is recorded too.
         """
         opened = self._open(suite, is_guest=is_guest)
-        opened.claim(cell)
+        opened.meanings.claim(cell)
         outcome = opened.outcome
         outcome.planned[cell.id] = None
         if cell.id not in outcome.evaluated:
@@ -151,7 +119,8 @@ class EvaluationSession:
                 environment=capture_environment(self.argv, folder=folder),
                 reference_templates=suite.reference_templates,
             )
-            opened = self._suites[suite.name] = _OpenSuite(self._evaluator(suite), outcome)
+            opened = _OpenSuite(self._evaluator(suite), outcome, Meanings(suite.name))
+            self._suites[suite.name] = opened
         if is_guest:
             return opened
         if opened.owner not in {None, suite.path}:
@@ -161,6 +130,7 @@ class EvaluationSession:
                 'pytestmark = pytest.mark.clip(suite="...")'
             )
         opened.owner = suite.path
+        opened.outcome.notices = suite.notices
         return opened
 
     def _evaluator(self, suite: SuiteSpec) -> Evaluator:
@@ -180,16 +150,3 @@ def _evaluate(opened: _OpenSuite, cell: Cell) -> EvaluatedCell:
     if cell.id in opened.planned:
         return evaluated
     return replace(evaluated, result=replace(evaluated.result, gates=()))
-
-
-def _bare(spec: _Named) -> _Named:
-    """Return a spec without the place that named it: what it means."""
-    return replace(spec, where="")
-
-
-def _shown(template: TemplateSpec) -> str:
-    texts = template.templates or [
-        p for some in (template.class_prompts or {}).values() for p in some
-    ]
-    more = f" and {len(texts) - 1} more" if len(texts) > 1 else ""
-    return f"'{texts[0]}'{more}"

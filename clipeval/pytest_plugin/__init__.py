@@ -11,6 +11,7 @@ from clipeval.pytest_plugin.hooks import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_sessionfinish,
+    pytest_sessionstart,
     pytest_terminal_summary,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_sessionfinish",
+    "pytest_sessionstart",
     "pytest_terminal_summary",
     "zero_shot",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_FromWorkers(), "clipeval-from-workers")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse an impossible --clipeval-out before xdist starts its workers.
+
+    Raises:
+        UsageError: it cannot hold run folders.
+    """
+    if out_folder(session.config) is not None and not is_worker(session.config):
+        _check_folders(session.config, [])
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
     """Collect YAML files that are suites."""
     if is_suite(file_path, is_named=parent.session.isinitpath(file_path)):
@@ -76,8 +87,10 @@ def _loading_key(item: pytest.Item) -> object:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the evaluation session what is going to run, now that -k and -m have chosen.
 
+    An xdist worker leaves the run folders to its controller.
+
     Raises:
-        UsageError: a run folder cannot be written.
+        UsageError: suites clash, or a run folder cannot be written.
     """
     config = session.config
     chosen = [item for item in session.items if isinstance(item, CellItem)]
@@ -86,10 +99,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     evaluation = session_of(config)
     try:
         evaluation.plan((item.suite, item.cell) for item in chosen)
-        if not is_worker(config):
-            api.check_folders(
-                evaluation.outcomes, out_folder(config), base=config.invocation_params.dir
-            )
+    except ClipEvalError as error:
+        raise pytest.UsageError(str(error)) from error
+    if not is_worker(config):
+        _check_folders(config, [outcome.suite for outcome in evaluation.outcomes])
+
+
+def _check_folders(config: pytest.Config, suites: Sequence[str]) -> None:
+    try:
+        api.check_folders(suites, out_folder(config), base=config.invocation_params.dir)
     except ClipEvalError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -109,13 +127,30 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         out_folder(config),
         base=config.invocation_params.dir,
     )
-    state.problems += [run.problem for run in state.finished if run.problem]
+    state.problems += [problem for run in state.finished for problem in run.problems]
     if state.problems and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 class _FromWorkers:
-    """On the controller: takes over what workers found out."""
+    """On the controller, which collects nothing itself: what workers will do, and what they found."""
+
+    def __init__(self) -> None:
+        self._is_checked = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 (xdist is not typed)
+        """Check the run folders of the suites that were collected, before any cell is given out."""
+        if self._is_checked:
+            return
+        self._is_checked = True
+        files = dict.fromkeys(node.config.rootpath / id_.partition("::")[0] for id_ in ids)
+        try:
+            suites = api.load_suites([file for file in files if is_suite(file)])
+        except ClipEvalError as error:
+            raise pytest.UsageError(str(error)) from error
+        if suites:
+            _check_folders(node.config, [suite.name for suite in suites])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 (xdist is not typed)
@@ -124,7 +159,10 @@ class _FromWorkers:
             try:
                 state.from_workers.append(api.import_outcome(exported))
             except ClipEvalError as error:
-                state.problems.append(f"results of worker {node.gateway.id} are lost: {error}")
+                state.problems.append(
+                    f"results of worker {node.gateway.id} are missing: {error}; "
+                    f"what can be read of them is in {exported['folder']}"
+                )
 
 
 def pytest_terminal_summary(

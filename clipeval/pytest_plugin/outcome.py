@@ -39,7 +39,7 @@ def metric_properties(result: CellResult) -> list[tuple[str, object]]:
 
 
 def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
-    """Return the lines of the terminal summary: a cell each, then verdict and report.
+    """Return the lines of the terminal summary: a cell each, notices, verdict and report.
 
     Args:
         run: one suite's.
@@ -55,7 +55,9 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     if run.folder is not None:
         folder = run.folder.relative_to(base) if run.folder.is_relative_to(base) else run.folder
         report = f"report: {folder / 'report.html'}"
-    return [*lines, f"{record.suite}: {record.verdict}{partial}; {report}"]
+    said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
+    notes = [f"note {notice.code}: {notice.message}" for notice in said]
+    return [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
 
 
 def _top1(cell: CellResult) -> str:
@@ -65,4 +67,5 @@ def _top1(cell: CellResult) -> str:
     interval = ""
     if top1.low is not None and top1.high is not None:
         interval = f" [{top1.low:.1%}, {top1.high:.1%}]"
-    return f"top-1 {top1.value:.1%}{interval} n={top1.n}"
+    random = " (random weights)" if cell.model.random_weights else ""
+    return f"top-1 {top1.value:.1%}{interval} n={top1.n}{random}"

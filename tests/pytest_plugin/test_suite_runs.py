@@ -1,11 +1,12 @@
 """What a run of suites says, and what it leaves in the run folder."""
 
 import tempfile
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from clipeval import api
+from clipeval.pytest_plugin.outcome import summary_lines
 
 IDS = ["digits/tiny/photo", "digits/tiny/bare"]
 GATE = "gates: [{metric: top1, min: 0.999, templates: [bare]}]\n"
@@ -160,7 +161,16 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_evaluated(proj
     assert (project.path / "mine/thesis.txt").read_text() == "precious"
 
 
-def test_a_folder_that_is_taken_meanwhile_is_told_and_fails_the_run(project):
+def test_an_out_that_is_a_file_is_refused_before_anything_is_collected(project):
+    project.write("mine", "precious")
+    result = project.run("--clipeval-out", "mine")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *mine is not a folder*"])
+    result.stdout.no_fnmatch_line("*collected*")
+
+
+def test_a_run_whose_folder_is_taken_meanwhile_is_kept_elsewhere(project, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     project.write(
         "suites/conftest.py",
         "import pathlib, pytest\n\n@pytest.fixture(autouse=True)\ndef spoil():\n    yield\n"
@@ -170,19 +180,47 @@ def test_a_folder_that_is_taken_meanwhile_is_told_and_fails_the_run(project):
     result = project.run("-k", "bare")
     result.assert_outcomes(passed=1, deselected=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["error: *reports/small*"])
+    (kept,) = tmp_path.glob("clipeval-*")
+    result.stdout.fnmatch_lines(
+        [f"small: pass; report: {kept}/report.html", f"error: *reports/small*written to {kept}:*"]
+    )
     result.stdout.no_fnmatch_line("*Traceback*")
+    assert project.cells(kept) == ["digits/tiny/bare"]
+
+
+def test_notices_are_told_once_a_suite(project):
+    project.write(
+        "suites/small.yaml",
+        project.suite.replace("[digits]", "[ink]").replace('"{}"', '"a {} digit"'),
+    )
+    result = project.run("suites/small.yaml")
+    result.stdout.fnmatch_lines(
+        ["ink/tiny/bare *n=20", "note article: *'a orange digit'*", "small: pass; report: *"]
+    )
+    assert result.stdout.str().count("note article") == 1
+
+
+def test_random_weights_are_told_beside_each_cell(project):
+    (suite,) = api.load_suites([project.path / "suites/small.yaml"])
+    record = api.run(suite, project.path / "out")
+    first, second = record.cells
+    untrained = replace(second, model=replace(second.model, random_weights=True))
+    run = api.FinishedRun(record=replace(record, cells=(first, untrained)), folder=None)
+    lines = summary_lines(run, base=project.path)
+    assert [line.endswith("n=20 (random weights)") for line in lines[:2]] == [False, True]
 
 
 @pytest.mark.parametrize("dist", ["load", "loadgroup"])
-def test_xdist_writes_one_folder_with_the_numbers_of_a_serial_run(project, dist):
+def test_xdist_writes_one_folder_with_the_numbers_of_a_serial_run(project, dist, monkeypatch):
     project.write_tests(
         "suites/test_ink.py",
         "@pytest.mark.parametrize('t', ['{} ink', 'a {} digit'])\n"
         "def test_ink(zero_shot, t):\n    assert zero_shot(t).metrics['top1'].n == 20\n",
     )
     project.run("--clipeval-out", "serial").assert_outcomes(passed=4)
-    before = set(Path(tempfile.gettempdir()).glob("clipeval-*"))
+    handed_over = project.path / "handed-over"
+    handed_over.mkdir()
+    monkeypatch.setenv("TMPDIR", str(handed_over))
     result = project.run_apart("-n", "2", "--dist", dist, "--junitxml=junit.xml", "suites")
     result.assert_outcomes(passed=4)
     assert _scores(project.record()) == _scores(project.record("serial/small"))
@@ -194,4 +232,18 @@ def test_xdist_writes_one_folder_with_the_numbers_of_a_serial_run(project, dist)
         "small",
         "test_ink",
     ]
-    assert set(Path(tempfile.gettempdir()).glob("clipeval-*")) == before
+    assert not list(handed_over.glob("clipeval-*"))
+
+
+def test_xdist_refuses_a_folder_of_something_else_before_a_cell_is_evaluated(project):
+    project.write("mine/thesis.txt", "precious")
+    project.write(
+        "suites/conftest.py",
+        "import pathlib, pytest\n\n@pytest.fixture(autouse=True)\ndef seen():\n"
+        "    pathlib.Path('evaluated').touch()\n",
+    )
+    result = project.run_apart("-n", "2", "--clipeval-out", "mine", "suites")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *mine: has files in it*"])
+    assert not (project.path / "evaluated").exists()
+    assert [path.name for path in (project.path / "mine").iterdir()] == ["thesis.txt"]
