@@ -12,7 +12,8 @@ from typing import TypeVar
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.api.suites import duplicate_template_notices
 from clipeval.engine import Evaluator, capture_environment
-from clipeval.errors import ClipEvalError, DatasetError, PromptError
+from clipeval.errors import ClipEvalError, DatasetError, ModelError, PromptError
+from clipeval.models import check_spec
 from clipeval.plan import Plan, build_plan
 from clipeval.progress import Progress, SilentProgress
 from clipeval.records import CellError, RunRecord, SuiteSpec
@@ -70,7 +71,8 @@ def run(
 
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
-    """Meet the errors that cost nothing first: data sets, wording, the first model, its tokens."""
+    """Meet the errors that cost nothing first: models by name, data sets, wording, the first model."""
+    _refuse_all(check_spec, plan.suite.models, ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
     first = plan.cells[0]

@@ -3,6 +3,14 @@
 from clipeval.models.clip_model import ClipModel
 from clipeval.models.loading import load_model
 from clipeval.models.registry import AvailableModel, available_models
+from clipeval.models.sources import check_spec
 from clipeval.models.tokenizers import Tokenizer
 
-__all__ = ["AvailableModel", "ClipModel", "Tokenizer", "available_models", "load_model"]
+__all__ = [
+    "AvailableModel",
+    "ClipModel",
+    "Tokenizer",
+    "available_models",
+    "check_spec",
+    "load_model",
+]

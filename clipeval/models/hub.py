@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
+    HFValidationError,
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils._validators import validate_repo_id
 
 from clipeval.errors import ModelError
+from clipeval.models.open_clip_quiet import quiet_hub
 
 CONFIG_FILE = "open_clip_config.json"
 WEIGHT_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Source: open_clip.constants, in the order in which open_clip tries them."""
+
+_PORTS = {"http": 80, "https": 443}
+_PROBE_SECONDS = 3.0
+
+
+def check_repo_name(repo: str) -> None:
+    """Check, without asking the hub, that a repository could have this name.
+
+    Raises:
+        ModelError: it could not.
+    """
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise ModelError(
+            f"'{repo}' cannot be the name of a hub repository; expected ORG/REPO: {error}"
+        ) from error
 
 
 def fetch_config(repo: str) -> Path:
@@ -51,12 +74,16 @@ def _fetch_first(repo: str, names: Sequence[str], *, what: str) -> Path:
 
     A file that is absent on the hub makes way for the next name, and so does one that is absent
     from the cache when the hub cannot be asked: the next may be there. The hub's client tries for
-    half a minute to reach it, so it is asked only until the first time that it does not answer.
+    half a minute to reach it, so it is asked only if somebody listens there, and until the first
+    time that it does not answer.
     """
     unreachable: LocalEntryNotFoundError | None = None
+    listens = constants.HF_HUB_OFFLINE or _listens(constants.ENDPOINT)
     for name in names:
         try:
-            return Path(hf_hub_download(repo, name, local_files_only=unreachable is not None))
+            only_cache = unreachable is not None or not listens
+            with quiet_hub():
+                return Path(hf_hub_download(repo, name, local_files_only=only_cache))
         except LocalEntryNotFoundError as error:
             unreachable = error
         except EntryNotFoundError:
@@ -83,6 +110,27 @@ def _fetch_first(repo: str, names: Sequence[str], *, what: str) -> Path:
         f"hub repository '{repo}' has no {what}: expected {' or '.join(names)}; "
         "is it an open_clip model?"
     )
+
+
+def _listens(endpoint: str) -> bool:
+    """Tell whether to ask the hub, or the proxy before it; False only where that is hopeless.
+
+    Its name is not known, its port is closed, or there is no way to its network. Slowness is left
+    to the hub's client, which is patient.
+    """
+    target = urlsplit(endpoint)
+    proxies = getproxies()
+    proxy = proxies.get(target.scheme) or proxies.get("all")
+    if proxy and not proxy_bypass(target.hostname or ""):
+        target = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    try:
+        port = target.port or _PORTS[target.scheme]
+        with socket.create_connection((target.hostname or "", port), timeout=_PROBE_SECONDS):
+            return True
+    except OSError as error:
+        return isinstance(error, TimeoutError)
+    except (KeyError, ValueError):
+        return True  # an address of a kind that only the client may know
 
 
 def _unreachable(repo: str, names: Sequence[str], what: str) -> str:

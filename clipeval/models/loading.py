@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from open_clip.transform import image_transform_v2
 
-from clipeval.devices import check_precision, resolve_device
+from clipeval.devices import check_precision, is_out_of_memory, resolve_device
 from clipeval.errors import DeviceError, ModelError
 from clipeval.models.architectures import (
     as_record,
@@ -20,7 +21,7 @@ from clipeval.models.architectures import (
 from clipeval.models.clip_model import ClipModel
 from clipeval.models.fingerprints import canonical_config, hash_json, hash_weights
 from clipeval.models.fitting import fit_weights
-from clipeval.models.sources import ModelSource, find_source
+from clipeval.models.sources import ModelSource, find_source, naming
 from clipeval.models.tokenizers import Tokenizer, load_tokenizer
 from clipeval.models.weights import StateDict, read_weights, strip_ddp_prefix
 from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
@@ -41,11 +42,8 @@ def load_model(spec: ModelSpec, *, device: str = "cpu", precision: Precision = "
     """
     resolved = resolve_device(device)
     check_precision(resolved, precision)
-    try:
+    with naming(spec):
         return _load(spec, device=resolved, precision=precision)
-    except ModelError as error:
-        place = f"{spec.where}: " if spec.where else ""
-        raise ModelError(f"{place}model '{spec.id}': {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +150,21 @@ def _logit_scale(weights: StateDict) -> float:
     learned = weights["logit_scale"]
     if learned.numel() != 1:
         raise ModelError(f"logit_scale has {learned.numel()} values; expected one")
-    return float(learned.detach().float().exp().item())
+    scale = float(learned.detach().float().exp().item())
+    if not math.isfinite(scale) or scale <= 0:
+        raise ModelError(
+            f"its learned logit_scale is {float(learned)}, so similarities would be multiplied by "
+            f"{scale}; expected a finite exponent (CLIP's is about 4.6): the weights are damaged"
+        )
+    return scale
 
 
 def _move(module: torch.nn.Module, device: str) -> torch.nn.Module:
     try:
         return module.to(device)
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise ModelError(f"its weights do not fit in the memory of {device}: {error}") from error
 
 
@@ -168,7 +174,12 @@ def _check_runs(model: ClipModel) -> None:
     try:
         model.encode_image(blank)
         model.encode_text(model.tokenizer(["a photo"]))
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise ModelError(
+                f"it does not fit in the memory of {model.device} with one image and one prompt: "
+                f"{error}; use a smaller model or another --device"
+            ) from error
         raise DeviceError(
             f"model '{model.spec.id}' cannot compute in {model.precision} on {model.device}: "
             f"{error}; use precision fp32"

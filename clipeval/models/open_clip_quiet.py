@@ -1,4 +1,4 @@
-"""Keeps open_clip's own log lines and warnings away from the user."""
+"""Keeps the log lines and warnings of open_clip and of the hub's client away from the user."""
 
 from __future__ import annotations
 
@@ -26,12 +26,27 @@ def quiet_open_clip() -> Iterator[None]:
     root.addHandler(handler)
     root.addFilter(_is_not_from_open_clip)
     try:
-        with warnings.catch_warnings():
+        with quiet_hub(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         root.removeFilter(_is_not_from_open_clip)
         root.removeHandler(handler)
+
+
+@contextmanager
+def quiet_hub() -> Iterator[None]:
+    """Drop what the hub's client logs while the block runs; its progress bars stay.
+
+    It says each retry on a handler of its own. What comes of them clipeval says itself.
+    """
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _is_not_from_open_clip(record: logging.LogRecord) -> bool:

@@ -1,9 +1,9 @@
-"""From a spec to everything that a model is built from; only configs are read here."""
+"""From a spec to everything that a model is built from; no weights are read here."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,10 +12,11 @@ from open_clip.pretrained import download_pretrained_from_url
 
 from clipeval.errors import ModelError
 from clipeval.models.fingerprints import hash_file
-from clipeval.models.hub import CONFIG_FILE, fetch_config, fetch_weights
+from clipeval.models.folder_config import known_preprocessing, preprocessing_notices, read_config
+from clipeval.models.hub import CONFIG_FILE, check_repo_name, fetch_config, fetch_weights
 from clipeval.models.open_clip_quiet import quiet_open_clip
-from clipeval.models.registry import architecture, pretrained_tag, resolve_quick_gelu
-from clipeval.models.weights import WEIGHT_SUFFIXES
+from clipeval.models.registry import PretrainedTag, architecture, pretrained_tag, resolve_quick_gelu
+from clipeval.models.weights import WEIGHT_SUFFIXES, check_weights_file
 from clipeval.records import ModelSpec, Notice
 
 TINY_FOLDER = Path(__file__).parent / "tiny"
@@ -27,7 +28,6 @@ OWN_NAMES = (
     "open_clip_pytorch_model.pth",
 )
 """Names that only open_clip's weights have, best first. Source: open_clip.factory."""
-_PREPROCESS_KEYS = ("mode", "mean", "std", "interpolation", "resize_mode", "fill_color")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,38 @@ class ModelSource:
     published: bool = False
     """Weights that open_clip's registry or the hub offer for this very config."""
     notices: tuple[Notice, ...] = ()
+
+
+def check_spec(spec: ModelSpec) -> None:
+    """Find what is wrong with a spec without the network and without reading its weights.
+
+    What is left for `load_model` to find: a hub that cannot be reached or lacks the repository,
+    and weights or towers that do not fit.
+
+    Raises:
+        ModelError: an unknown architecture or tag, a file or folder that is not there, a config
+            with wrong values, or an activation that is not said or contradicted.
+    """
+    with naming(spec):
+        match spec.kind:
+            case "pretrained":
+                _look_up(spec)
+            case "hf-hub":
+                check_repo_name(spec.name)
+            case "tiny" | "random" | "checkpoint" | "local-dir":
+                source = find_source(spec)
+                if source.weights is not None:
+                    check_weights_file(source.weights)
+
+
+@contextmanager
+def naming(spec: ModelSpec) -> Iterator[None]:
+    """Put before a ModelError of the block which model it is about, and where it was asked for."""
+    try:
+        yield
+    except ModelError as error:
+        place = f"{spec.where}: " if spec.where else ""
+        raise ModelError(f"{place}model '{spec.id}': {error}") from error
 
 
 def find_source(spec: ModelSpec) -> ModelSource:
@@ -89,22 +121,28 @@ def _tiny(spec: ModelSpec) -> ModelSource:
 
 
 def _pretrained(spec: ModelSpec) -> ModelSource:
-    tag = pretrained_tag(spec.name, spec.pretrained or "")
-    config = architecture(spec.name)
-    quick_gelu = resolve_quick_gelu(
-        config, name=spec.name, trained_with=tag.quick_gelu, said=spec.quick_gelu
-    )
+    tag, config, quick_gelu = _look_up(spec)
     return ModelSource(
         spec=f"{spec.name}/{tag.tag}",
         name=spec.name,
         pretrained=tag.tag,
         model_cfg=config,
         quick_gelu=quick_gelu,
-        preprocess_cfg=_known_preprocessing(tag.config),
+        preprocess_cfg=known_preprocessing(tag.config),
         tokenizer=spec.name,
         weights=_download(tag.config),
         published=True,
     )
+
+
+def _look_up(spec: ModelSpec) -> tuple[PretrainedTag, dict[str, Any], bool]:
+    """Return the tag, the architecture's config and the activation of published weights."""
+    tag = pretrained_tag(spec.name, spec.pretrained or "")
+    config = architecture(spec.name)
+    quick_gelu = resolve_quick_gelu(
+        config, name=spec.name, trained_with=tag.quick_gelu, said=spec.quick_gelu
+    )
+    return tag, config, quick_gelu
 
 
 def _random(spec: ModelSpec) -> ModelSource:
@@ -155,8 +193,9 @@ def _checkpoint(spec: ModelSpec) -> ModelSource:
 
 
 def _hf_hub(spec: ModelSpec) -> ModelSource:
+    check_repo_name(spec.name)
     path = fetch_config(spec.name)
-    config = _read_config(path)
+    config = read_config(path)
     # open_clip would look the config up again, and take another tokenizer if that failed.
     on_hub = "hf_tokenizer_name" in config["model_cfg"]["text_cfg"]
     tokenizer = f"hf-hub:{spec.name}" if on_hub else f"local-dir:{path.parent}"
@@ -165,27 +204,28 @@ def _hf_hub(spec: ModelSpec) -> ModelSource:
         name=spec.name,
         model_cfg=config["model_cfg"],
         quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
-        preprocess_cfg=_known_preprocessing(config.get("preprocess_cfg") or {}),
+        preprocess_cfg=known_preprocessing(config.get("preprocess_cfg") or {}),
         tokenizer=tokenizer,
         weights=fetch_weights(spec.name),
         published=True,
+        notices=preprocessing_notices(config, path),
     )
 
 
 def _local_dir(spec: ModelSpec, folder: Path, *, label: str) -> ModelSource:
     if not folder.is_dir():
         raise ModelError(f"{folder} is not a folder; expected one with {CONFIG_FILE} and weights")
-    config = _read_config(folder / CONFIG_FILE)
+    config = read_config(folder / CONFIG_FILE)
     weights, notices = _find_weights(folder)
     return ModelSource(
         spec=label,
         name=label if label == "tiny" else folder.name,
         model_cfg=config["model_cfg"],
         quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
-        preprocess_cfg=_known_preprocessing(config.get("preprocess_cfg") or {}),
+        preprocess_cfg=known_preprocessing(config.get("preprocess_cfg") or {}),
         tokenizer=f"local-dir:{folder}",
         weights=weights,
-        notices=notices,
+        notices=(*notices, *preprocessing_notices(config, folder / CONFIG_FILE)),
     )
 
 
@@ -195,37 +235,6 @@ def _config_quick_gelu(spec: ModelSpec, model_cfg: Mapping[str, Any]) -> bool:
     return resolve_quick_gelu(
         model_cfg, name=spec.name, trained_with=trained_with, said=spec.quick_gelu
     )
-
-
-def _known_preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: config[key] for key in _PREPROCESS_KEYS if config.get(key) is not None}
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{path} is not there; a model folder needs {CONFIG_FILE}, as open_clip writes it"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    model_cfg = config.get("model_cfg") if isinstance(config, dict) else None
-    if not isinstance(model_cfg, dict):
-        raise ModelError(
-            f"{path} has no 'model_cfg'; is it open_clip's config, or another library's?"
-        )
-    for tower in ("vision_cfg", "text_cfg"):
-        if not isinstance(model_cfg.get(tower), dict):
-            raise ModelError(f"{path}: 'model_cfg' has no '{tower}'")
-    if not isinstance(config.get("preprocess_cfg") or {}, dict):
-        raise ModelError(f"{path}: 'preprocess_cfg' is not a mapping")
-    # transformers would download and run Python code from the repository that the config names.
-    if "trust_remote_code" in str(model_cfg["text_cfg"].get("tokenizer_kwargs")):
-        raise ModelError(
-            f"{path} is refused: 'trust_remote_code' asks to run code that comes with it"
-        )
-    return dict(config)
 
 
 def _find_weights(folder: Path) -> tuple[Path, tuple[Notice, ...]]:

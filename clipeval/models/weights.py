@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ PICKLE_SUFFIXES = (".pt", ".pth", ".bin")
 WEIGHT_SUFFIXES = (".safetensors", *PICKLE_SUFFIXES)
 _DDP_PREFIX = "module."
 _LFS_POINTER = b"version https://git-lfs"
+_TORCH_STARTS = (b"PK", b"\x80")
+"""Of a zip archive, which torch.save writes, and of a pickle, which it wrote before 1.6."""
 _CONVERT = "save the state_dict with safetensors.torch.save_file instead"
 
 
@@ -33,7 +36,7 @@ def read_weights(path: Path) -> StateDict:
     Raises:
         ModelError: the file is missing, damaged, of another format, or holds anything but tensors.
     """
-    _check_file(path)
+    check_weights_file(path)
     if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     return _dense_tensors(_read_pickle(path), path)
@@ -50,7 +53,12 @@ def strip_ddp_prefix(state_dict: StateDict) -> tuple[StateDict, bool]:
     return {name.removeprefix(_DDP_PREFIX): t for name, t in state_dict.items()}, True
 
 
-def _check_file(path: Path) -> None:
+def check_weights_file(path: Path) -> None:
+    """Refuse what is no file of weights by its name and its first bytes.
+
+    Raises:
+        ModelError: the file is missing, empty, of another format, or a pointer to the weights.
+    """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is not there"
         raise ModelError(f"weights file {path} {what}")
@@ -87,6 +95,13 @@ def _read_safetensors(path: Path) -> StateDict:
 
 
 def _read_pickle(path: Path) -> object:
+    with path.open("rb") as file:
+        start = file.read(16)
+    if not start.startswith(_TORCH_STARTS):
+        raise ModelError(
+            f"{path} is not a torch checkpoint: it is neither a zip archive nor a pickle, which "
+            f"torch.save writes, but starts with {start!r}; check that it is the right file"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -95,8 +110,8 @@ def _read_pickle(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path} is refused: it holds more than tensors, and unpickling that could run code "
-            f"({_first_line(error)}); {_CONVERT}"
+            f"{path} is refused: it holds more than tensors{_beyond_tensors(error)}, and "
+            f"unpickling that could run code; {_CONVERT}"
         ) from error
     except Exception as error:
         # Arbitrary bytes make an unpickler raise anything; none of it may reach the user raw.
@@ -136,6 +151,12 @@ def _problem(name: object, value: object) -> str:
     if value.layout is not torch.strided or value.is_quantized or value.is_meta:
         return f"'{name}' is a {value.layout} tensor of {value.dtype} on {value.device}"
     return ""
+
+
+def _beyond_tensors(error: pickle.UnpicklingError) -> str:
+    """Return what a pickle asked for; PyTorch's advice to read it all the same is not passed on."""
+    asked = re.search(r"GLOBAL (\S+)", str(error))
+    return f" (it asks for {asked[1]})" if asked else ""
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,10 +1,12 @@
 """The hub, played by a server on this machine; every case runs in a process of its own settings."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +14,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from huggingface_hub import constants
 
+from clipeval.errors import ModelError
 from clipeval.models import load_model
+from clipeval.models.hub import fetch_config
 from clipeval.records import ModelSpec
 
 NOWHERE = "http://127.0.0.1:9"
@@ -175,7 +180,7 @@ class TestOnline:
             ),
             ("org/gated", "hub repository 'org/gated' asks for permission"),
             ("org/gone", "hub repository 'org/gone' does not exist, or is private"),
-            ("org/bad..name", "of hub repository 'org/bad..name' could not be fetched"),
+            ("org/bad..name", "cannot be the name of a hub repository"),
             ("ViT-B-32", "hub repository 'timm/vit_base_patch32_clip_224.openai' does not exist"),
         ],
     )
@@ -205,3 +210,21 @@ class TestWithoutTheHub:
         message = unreachable.result()["org/never-fetched"]["error"]
         assert f"{NOWHERE} cannot be reached" in message
         assert "local-dir:PATH" in message
+
+    @pytest.mark.parametrize("endpoint", [NOWHERE, "http://hub.invalid"])
+    def test_network_that_is_not_there_is_found_out_at_once_and_quietly(
+        self, endpoint, tmp_path, monkeypatch, caplog, capfd
+    ):
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        logger = logging.getLogger("huggingface_hub")
+        level, start = logger.level, time.perf_counter()
+        with pytest.raises(ModelError, match=f"{endpoint} cannot be reached"):
+            fetch_config("org/never-fetched")
+        assert time.perf_counter() - start < 5
+        assert capfd.readouterr() == ("", "")
+        assert caplog.records == []
+        assert logger.level == level
