@@ -8,7 +8,8 @@
     ├── DeviceError        a device or precision is not available here
     ├── EncodingError      embeddings are not finite, or do not fit in memory
     ├── ScoringError       arrays that cannot be scored or counted
-    └── StoreError         a run folder or cache entry cannot be read or written
+    ├── ComparisonError    two cells or runs that cannot be paired image by image
+    └── StoreError         a run folder, baseline or cache entry cannot be read or written
 
 The command line prints the message on stderr and exits with 2; there is never a traceback for these.
 """
@@ -51,8 +52,12 @@ class ScoringError(ClipEvalError):
     """Arrays that cannot be scored or counted."""
 
 
+class ComparisonError(ClipEvalError):
+    """Two cells or runs cannot be compared image by image; the message says what differs."""
+
+
 class StoreError(ClipEvalError):
-    """A run folder or a cache entry cannot be read or written."""
+    """A run folder, a baseline or a cache entry cannot be read or written."""
 
 
 def without_traceback(error: ClipEvalError) -> ClipEvalError:

@@ -7,6 +7,17 @@ from clipeval.records.classification import (
     Step,
     TokenizedPrompt,
 )
+from clipeval.records.comparisons import (
+    BaselineUse,
+    ClassDifference,
+    Comparison,
+    Difference,
+    Flip,
+    Holdout,
+    RankedTemplate,
+    Reproduction,
+)
+from clipeval.records.outcomes import Baseline, BaselineCell, CellOutcomes, ModelIdentity
 from clipeval.records.results import (
     CalibrationBin,
     CellError,
@@ -14,6 +25,7 @@ from clipeval.records.results import (
     ClassMetrics,
     ConfusedPair,
     DatasetRecord,
+    EmbeddingSketch,
     Environment,
     EvaluatedCell,
     GateResult,
@@ -27,6 +39,7 @@ from clipeval.records.results import (
 )
 from clipeval.records.samples import ClassLabel, ImageFailure, Notice, Sample
 from clipeval.records.specs import (
+    Against,
     DatasetSpec,
     DigitsSource,
     FolderSource,
@@ -43,24 +56,36 @@ from clipeval.records.specs import (
 )
 
 __all__ = [
+    "Against",
+    "Baseline",
+    "BaselineCell",
+    "BaselineUse",
     "CalibrationBin",
     "CellError",
+    "CellOutcomes",
     "CellResult",
+    "ClassDifference",
     "ClassLabel",
     "ClassMetrics",
     "Classification",
     "ClassifiedImage",
+    "Comparison",
     "ConfusedPair",
     "DatasetRecord",
     "DatasetSpec",
+    "Difference",
     "DigitsSource",
+    "EmbeddingSketch",
     "Environment",
     "EvaluatedCell",
+    "Flip",
     "FolderSource",
     "GateResult",
     "GateSpec",
+    "Holdout",
     "ImageFailure",
     "MetricValue",
+    "ModelIdentity",
     "ModelRecord",
     "ModelSpec",
     "Notice",
@@ -69,6 +94,8 @@ __all__ = [
     "Predictions",
     "Question",
     "RankedLabel",
+    "RankedTemplate",
+    "Reproduction",
     "RunRecord",
     "Sample",
     "Source",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from clipeval.records.comparisons import BaselineUse, Comparison, Holdout
 from clipeval.records.samples import ImageFailure, Notice
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 # As text: whoever only reads records, `clipeval --help` among them, does not pay for numpy.
 FloatArray: TypeAlias = "npt.NDArray[np.float32]"
 IntArray: TypeAlias = "npt.NDArray[np.int64]"
+BoolArray: TypeAlias = "npt.NDArray[np.bool_]"
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
 SCHEMA_VERSION = 1
@@ -69,18 +71,35 @@ class CalibrationBin:
     accuracy: float | None
 
 
+GateKind = Literal["min", "max", "max_drop", "max_negative_flip_rate"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateResult:
     """One gate, decided."""
 
     metric: str
-    kind: Literal["min", "max"]
+    kind: GateKind
     limit: float
+    """What `value` must not pass; for max_drop the largest drop allowed, a positive number."""
     value: float | None
+    """What was measured; for max_drop the difference, candidate less base."""
     low: float | None
     high: float | None
+    """Ends of the value's interval: two-sided 95%, and for max_drop and flip rates the two one-sided 95%
+    bounds that decide."""
     state: Verdict
     message: str
+    against: str | None = None
+    """Cell id that it was compared with, or `baseline: ...`; None for absolute limits."""
+    class_name: str | None = None
+    """For a limit on one class."""
+    p_value: float | None = None
+    """For limits on classes: of the class being beyond the limit, Holm-adjusted."""
+    n_to_settle: int | None = None
+    """How many images would settle an inconclusive gate; None where none would, or nothing is open."""
+    images: tuple[str, ...] = ()
+    """Sample ids behind a gate that did not pass, at most 20: those newly wrong, or wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +154,21 @@ class TemplateRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingSketch:
+    """Unit embeddings of a few images and classes, projected to a few numbers: enough to measure drift.
+
+    The mean squared distance of two sketches estimates that of the embeddings.
+
+    Source: Johnson and Lindenstrauss 1984; Achlioptas 2003 for random signs.
+    """
+
+    image: tuple[tuple[float, ...], ...]
+    """At most 32 images, chosen by a hash of their ids."""
+    text: tuple[tuple[float, ...], ...]
+    """Class weights of at most 32 classes, chosen by a hash of their keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
     """One data set x model x template x device x precision, scored."""
 
@@ -157,6 +191,8 @@ class CellResult:
     image_embeddings: Literal["computed", "cached"] = "computed"
     """Where the image embeddings came from; `cached` makes encode_image_s the time to read them."""
     notices: tuple[Notice, ...] = ()
+    sketch: EmbeddingSketch | None = None
+    """Lets a later run with the same weights and prompts measure how far the numbers drifted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +239,12 @@ class RunRecord:
     notices: tuple[Notice, ...] = ()
     reference_templates: Mapping[str, str] = field(default_factory=dict)
     """Data-set key -> id of the template that the others are compared with, as the suite says."""
+    reference_model: str | None = None
+    """Id of the model that the others are compared with, as the suite says."""
+    comparisons: tuple[Comparison, ...] = ()
+    """Templates with the reference template, models with the reference model, cells with the baseline."""
+    holdouts: tuple[Holdout, ...] = ()
+    baseline: BaselineUse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,13 +109,29 @@ class TemplateSpec:
     """`file:line:column` that named it, for messages."""
 
 
+Against = Literal["baseline", "reference_template", "reference_model"]
+OnInconclusive = Literal["warn", "fail"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSpec:
-    """A limit on one metric, for the cells that it applies to."""
+    """Limits on one metric, for the cells that they apply to."""
 
     metric: str
+    """A metric of the cell, or with `classes` recall or precision."""
     min: float | None = None
     max: float | None = None
+    max_drop: float | None = None
+    """Largest drop of the metric that is tolerated, compared with `against`; in [0, 1)."""
+    max_negative_flip_rate: float | None = None
+    """Largest share of images that may be newly wrong, compared with `against`; in [0, 1)."""
+    against: Against = "baseline"
+    on_inconclusive: OnInconclusive = "warn"
+    """Whether a gate that the images cannot decide passes with a warning, or fails."""
+    classes: tuple[str, ...] | Literal["all"] = ()
+    """Class names or keys that the limits hold for one by one; `all` of them; empty: the whole cell."""
+    cells: tuple[str, ...] = ()
+    """Ids of the cells that it applies to; empty means all."""
     where: str = ""
     datasets: tuple[str, ...] = ()
     """Keys of the data sets that it applies to; empty means all."""
@@ -149,3 +165,9 @@ class SuiteSpec:
     """What is worth saying about how the suite was put together."""
     description: str = ""
     """What the suite is for, in the author's words."""
+    baseline: Path | None = None
+    """Baseline file or run folder that was named; None: baselines/SUITE.json, if it is there."""
+    holdout: float | None = None
+    """Share of the images on which the best template is confirmed; None: not asked for."""
+    is_whole: bool = True
+    """The cells are those of the file: neither models, data sets, templates nor settings were replaced."""
