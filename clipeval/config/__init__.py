@@ -1,7 +1,8 @@
 """Suites and data-set catalogues: YAML in, checked specs or one located error out."""
 
 from clipeval.config.catalog import builtin_catalog, find_catalog, load_catalog
-from clipeval.config.overrides import Overrides, adhoc_suite, override
+from clipeval.config.options import Overrides
+from clipeval.config.overrides import adhoc_suite, override
 from clipeval.config.resolve import resolve_dataset, resolve_template
 from clipeval.config.schemas import catalog_schema, suite_schema
 from clipeval.config.suites import load_suite

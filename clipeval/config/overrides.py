@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
-from typing import Protocol, TypeVar
 
+from clipeval.config.comparison_options import with_comparison_options
+from clipeval.config.options import Overrides
 from clipeval.config.resolve import resolve_dataset, resolve_template
 from clipeval.errors import ConfigError
-from clipeval.gate import applies
-from clipeval.plan import build_plan
+from clipeval.plan import applies, build_plan
 from clipeval.records import (
     DatasetSpec,
     ModelSpec,
     Notice,
-    Precision,
     SuiteSpec,
     TemplateSpec,
 )
 from clipeval.records.model_names import parse_model
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overrides:
-    """Command-line values; an empty axis leaves the suite's own."""
-
-    models: tuple[str, ...] = ()
-    datasets: tuple[str, ...] = ()
-    templates: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
-    precisions: tuple[Precision, ...] = ()
-    limit: int | None = None
-    batch_size: int | None = None
-
-
-class _Identified(Protocol):
-    @property
-    def id(self) -> str: ...
-
-
-_Spec = TypeVar("_Spec", bound=_Identified)
 
 
 def adhoc_suite(
@@ -71,9 +49,10 @@ def adhoc_suite(
 def override(
     suite: SuiteSpec, overrides: Overrides, catalog: Mapping[str, DatasetSpec], *, base: Path
 ) -> SuiteSpec:
-    """Replace the axes that the command line names.
+    """Replace the axes that the command line names, and set what it says about comparisons.
 
-    A value that is an id of the suite keeps the suite's definition; any other is a new one.
+    A value that is an id of the suite keeps the suite's definition; any other is a new one. A gate
+    against a reference stays where the reference does not: deciding it is then an error.
 
     Args:
         suite: as loaded.
@@ -81,18 +60,11 @@ def override(
         catalog: data sets that `--dataset` may name.
         base: folder that relative paths are relative to.
     Raises:
-        ConfigError: a value that names nothing, or two the same.
+        ConfigError: a value that names nothing, two the same, or a number out of range.
     """
-    models = _axis(
-        overrides.models,
-        suite.models,
-        lambda text: parse_model(text, base=base, where="--model"),
-        option="--model",
-    )
-    templates = _templates(overrides.templates, suite.templates, base)
-    datasets = _datasets(overrides.datasets, suite.datasets, catalog, base)
-    if overrides.limit is not None:
-        datasets = tuple(replace(dataset, limit=overrides.limit) for dataset in datasets)
+    models = _models(overrides, suite.models, base)
+    templates = _templates(overrides, suite.templates, base)
+    datasets = _datasets(overrides, suite.datasets, catalog, base)
     kept = {template.id for template in templates}
     changed = replace(
         suite,
@@ -107,52 +79,56 @@ def override(
         devices=overrides.devices or suite.devices,
         precisions=overrides.precisions or suite.precisions,
         batch_size=overrides.batch_size or suite.batch_size,
+        is_whole=suite.is_whole and not overrides.changes_cells,
     )
-    return replace(changed, notices=(*suite.notices, *_unapplied_gates(changed)))
+    changed = with_comparison_options(changed, overrides, base=base)
+    return replace(changed, notices=(*changed.notices, *_unapplied_gates(changed, overrides)))
 
 
-def _unapplied_gates(suite: SuiteSpec) -> tuple[Notice, ...]:
+def _unapplied_gates(suite: SuiteSpec, overrides: Overrides) -> Iterator[Notice]:
     """Name the gates that no cell is left for: a run must not pass because nobody looked."""
     cells = build_plan(suite).cells
-    return tuple(
-        Notice(
-            "gate-not-applied",
-            f"{gate.where or suite.name}: the gate on {gate.metric} is not decided: it applies to "
-            "none of the cells that the command line leaves; drop --model, --dataset or --template, "
-            "or name what the gate names",
-        )
-        for gate in suite.gates
-        if not any(
-            applies(gate, dataset=cell.dataset.key, model=cell.model.id, template=cell.template.id)
-            for cell in cells
-        )
-    )
+    axes = [overrides.option(name) for name in ("model", "dataset", "template")]
+    settings = [overrides.option(name) for name in ("device", "precision")]
+    for gate in suite.gates:
+        if not any(applies(gate, cell=cell) for cell in cells):
+            # Ids of cells change with the devices and precisions.
+            *first, last = [*axes, *settings] if gate.cells else axes
+            yield Notice(
+                "gate-not-applied",
+                f"{gate.where or suite.name}: the gate on {gate.metric} is not decided: it applies "
+                "to none of the cells that the command line leaves; drop "
+                f"{', '.join(first)} or {last}, or name what the gate names",
+            )
 
 
-def _axis(
-    texts: Sequence[str], own: tuple[_Spec, ...], parse: Callable[[str], _Spec], *, option: str
-) -> tuple[_Spec, ...]:
+def _models(overrides: Overrides, own: tuple[ModelSpec, ...], base: Path) -> tuple[ModelSpec, ...]:
+    texts, option = overrides.models, overrides.option("model")
     if not texts:
         return own
     by_id = {spec.id: spec for spec in own}
-    chosen = tuple(by_id[text] if text in by_id else parse(text) for text in texts)
+    chosen = tuple(
+        by_id[text] if text in by_id else parse_model(text, base=base, where=option)
+        for text in texts
+    )
     _refuse_repeats((spec.id for spec in chosen), option)
     return chosen
 
 
 def _templates(
-    texts: Sequence[str], own: tuple[TemplateSpec, ...], base: Path
+    overrides: Overrides, own: tuple[TemplateSpec, ...], base: Path
 ) -> tuple[TemplateSpec, ...]:
     """Return the templates that are named; texts whose derived ids are the same get numbers."""
+    texts, option = overrides.templates, overrides.option("template")
     if not texts:
         return own
-    _refuse_repeats(texts, "--template")
+    _refuse_repeats(texts, option)
     by_id = {spec.id: spec for spec in own}
     chosen: dict[str, TemplateSpec] = {}
     for text in texts:
-        spec = by_id[text] if text in by_id else resolve_template(text, base=base)
+        spec = by_id[text] if text in by_id else resolve_template(text, base=base, where=option)
         if spec.id in chosen and text.startswith(f"{spec.id}="):
-            raise ConfigError(f"--template: the id '{spec.id}' is given twice; give each its own")
+            raise ConfigError(f"{option}: the id '{spec.id}' is given twice; give each its own")
         numbered = (f"{spec.id}-{number}" for number in count(2))
         free = next(id_ for id_ in chain([spec.id], numbered) if id_ not in chosen)
         chosen[free] = replace(spec, id=free)
@@ -160,20 +136,27 @@ def _templates(
 
 
 def _datasets(
-    texts: Sequence[str],
+    overrides: Overrides,
     own: tuple[DatasetSpec, ...],
     catalog: Mapping[str, DatasetSpec],
     base: Path,
 ) -> tuple[DatasetSpec, ...]:
-    if not texts:
-        return own
+    texts, option = overrides.datasets, overrides.option("dataset")
     by_key = {spec.key: spec for spec in own}
-    chosen = tuple(
-        by_key[text] if text in by_key else resolve_dataset(text, catalog, base=base)
-        for text in texts
+    chosen = (
+        own
+        if not texts
+        else tuple(
+            by_key[text]
+            if text in by_key
+            else resolve_dataset(text, catalog, base=base, where=option)
+            for text in texts
+        )
     )
-    _refuse_repeats((spec.key for spec in chosen), "--dataset")
-    return chosen
+    _refuse_repeats((spec.key for spec in chosen), option)
+    if overrides.limit is None:
+        return chosen
+    return tuple(replace(dataset, limit=overrides.limit) for dataset in chosen)
 
 
 def _applicable(

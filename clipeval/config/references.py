@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from clipeval.config.problems import quote
-from clipeval.config.suite_models import METRIC_MAXIMA, GateEntry, Limits, SuiteModel
-from clipeval.config.validation import allowed_text
+from clipeval.config.suite_models import SuiteModel
+from clipeval.config.validation import allowed_text, unknown_name
 from clipeval.config.yaml_nodes import Document
-from clipeval.errors import did_you_mean
-from clipeval.records import GateSpec
 
 Step = str | int
-_PERCENT = 100
 
 
 def check_references(
@@ -35,7 +32,6 @@ def check_references(
     if not {"templates", "datasets"} & set(failed):
         checker.templates()
     checker.reference()
-    checker.gates()
 
 
 def reference_templates(suite: SuiteModel) -> dict[str, str]:
@@ -44,53 +40,6 @@ def reference_templates(suite: SuiteModel) -> dict[str, str]:
     if template is None:
         return {}
     return dict.fromkeys(suite.datasets, template) if isinstance(template, str) else dict(template)
-
-
-def gate_specs(suite: SuiteModel, document: Document) -> tuple[GateSpec, ...]:
-    """Turn the gates of a checked suite into specs."""
-    return tuple(
-        GateSpec(
-            metric=gate.metric,
-            min=gate.limits.min,
-            max=gate.limits.max,
-            where=document.where("gates", gate.step),
-            datasets=tuple(gate.datasets),
-            models=tuple(gate.models),
-            templates=tuple(gate.templates),
-        )
-        for gate in _gates(suite)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Gate:
-    """A gate in either of its two forms."""
-
-    step: Step
-    metric: str
-    limits: Limits
-    datasets: Sequence[str] = ()
-    models: Sequence[str] = ()
-    templates: Sequence[str] = ()
-
-
-def _gates(suite: SuiteModel) -> Iterator[_Gate]:
-    if isinstance(suite.gates, dict):
-        for metric, limits in suite.gates.items():
-            yield _Gate(metric, metric, limits)
-    for index, entry in enumerate(suite.gates if isinstance(suite.gates, list) else ()):
-        yield _listed_gate(index, entry)
-
-
-def _listed_gate(index: int, entry: GateEntry) -> _Gate:
-    return _Gate(
-        index,
-        entry.metric,
-        entry,
-        entry.datasets or (),
-        entry.models or (),
-        entry.templates or (),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +57,7 @@ class _Checker:
 
     def _name(self, name: str, path: tuple[Step, ...], known: Collection[str], what: str) -> None:
         if name not in known:
-            self._add(path, self._unknown(name, known, what))
-
-    def _unknown(self, name: str, known: Collection[str], what: str) -> str:
-        return (
-            f"unknown {what} {quote(name)}; expected one of {allowed_text(known)}"
-            f"{did_you_mean(name, known)}"
-        )
+            self._add(path, unknown_name(name, known, what))
 
     def _add(self, path: tuple[Step, ...], message: str) -> None:
         self.document.problems.add(self.document.mark(*path), message)
@@ -162,7 +105,7 @@ class _Checker:
         if "templates" in self.failed:
             return
         if template not in self.suite.templates:
-            self._add(path, self._unknown(template, self.suite.templates, "template id"))
+            self._add(path, unknown_name(template, self.suite.templates, "template id"))
         elif "datasets" not in self.failed:
             left_out = [
                 key for key in self.suite.datasets if template not in self.suite.templates_for(key)
@@ -176,53 +119,10 @@ class _Checker:
 
     def _reference_of(self, key: str, template: str) -> None:
         if "datasets" not in self.failed and key not in self.suite.datasets:
-            message = self._unknown(key, self.suite.datasets, "data set of this suite")
+            message = unknown_name(key, self.suite.datasets, "data set of this suite")
             place = self.document.key_mark("reference", "template", key)
             self.document.problems.add(place, message)
         elif not {"templates", "datasets"} & self.failed:
             applying = self.suite.templates_for(key)
             what = f"template of {quote(key)}"
             self._name(template, ("reference", "template", key), applying, what)
-
-    def gates(self) -> None:
-        """Report gates with unreachable limits, unknown names, or no cell to apply to."""
-        suite = self.suite
-        for gate in _gates(suite):
-            self._limits(gate)
-            if "datasets" not in self.failed:
-                path = ("gates", gate.step, "datasets")
-                self.names(gate.datasets, path, suite.datasets, "data set of this suite")
-            if "models" not in self.failed:
-                self.names(
-                    gate.models, ("gates", gate.step, "models"), suite.model_ids(), "model id"
-                )
-            if "templates" not in self.failed:
-                path = ("gates", gate.step, "templates")
-                self.names(gate.templates, path, suite.templates, "template id")
-            if not {"templates", "datasets"} & self.failed:
-                self._applies(gate)
-
-    def _limits(self, gate: _Gate) -> None:
-        highest = METRIC_MAXIMA.get(gate.metric, 1.0)
-        for key, limit in (("min", gate.limits.min), ("max", gate.limits.max)):
-            if limit is not None and limit > highest:
-                is_percent = highest == 1 and limit <= _PERCENT
-                percent = f" (did you mean {limit / _PERCENT:g}?)" if is_percent else ""
-                self._add(
-                    ("gates", gate.step, key),
-                    f"{gate.metric} lies between 0 and {highest:g}; got {limit:g}{percent}",
-                )
-
-    def _applies(self, gate: _Gate) -> None:
-        known_datasets = all(key in self.suite.datasets for key in gate.datasets)
-        known_templates = all(name in self.suite.templates for name in gate.templates)
-        if not (known_datasets and known_templates):
-            return
-        wanted = set(gate.templates or self.suite.templates)
-        datasets = gate.datasets or self.suite.datasets
-        if not any(wanted & set(self.suite.templates_for(key)) for key in datasets):
-            self._add(
-                ("gates", gate.step),
-                "the gate applies to no cell: none of its templates is for its data sets; "
-                "expected at least one cell",
-            )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from clipeval.config.gate_models import GatesValue
 from clipeval.config.text_types import (
     ClassPrompts,
     DatasetKeys,
@@ -27,10 +28,6 @@ from clipeval.config.validation import (
     problem,
 )
 from clipeval.records import Precision
-from clipeval.records.metric_names import Metric
-
-METRIC_MAXIMA: dict[str, float] = {"nll": float("inf"), "brier": 2.0}
-"""Largest possible value of the metrics that are not fractions; all start at 0."""
 
 
 class ModelEntry(StrictModel):
@@ -103,36 +100,6 @@ class ReferenceEntry(StrictModel):
     """Id of a model."""
 
 
-class Limits(StrictModel):
-    """Limits on one metric; at least one."""
-
-    min: Annotated[float, Field(ge=0, allow_inf_nan=False)] | SkipJsonSchema[None] = None
-    """Fails below this value."""
-    max: Annotated[float, Field(ge=0, allow_inf_nan=False)] | SkipJsonSchema[None] = None
-    """Fails above this value."""
-
-    @model_validator(mode="after")
-    def _limits_make_sense(self) -> Limits:
-        if self.min is None and self.max is None:
-            raise problem("a gate without a limit; expected min, max or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise problem(f"min {self.min} is above max {self.max}; expected min <= max")
-        return self
-
-
-class GateEntry(Limits):
-    """Limits on one metric, for some of the cells."""
-
-    metric: Metric
-    """What is measured."""
-    datasets: DatasetKeys | SkipJsonSchema[None] = None
-    """Data sets that the gate is for; all if left out."""
-    models: Annotated[list[Text], Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Ids of the models that the gate is for; all if left out."""
-    templates: Annotated[list[Name], Field(min_length=1)] | SkipJsonSchema[None] = None
-    """Ids of the templates that the gate is for; all if left out."""
-
-
 ModelValue = Annotated[
     Annotated[ModelName, Tag("<text>")] | Annotated[ModelEntry, Tag("<mapping>")],
     Discriminator(
@@ -153,15 +120,6 @@ TemplateValue = Annotated[
         "or a mapping {prompts | class_prompts | class_prompts_file, datasets}",
     ),
     BeforeValidator(refuse_unquoted_placeholder),
-]
-GatesValue = Annotated[
-    Annotated[dict[Metric, Limits], Tag("<mapping>")] | Annotated[list[GateEntry], Tag("<list>")],
-    Discriminator(
-        kind_of,
-        custom_error_type="wrong_kind",
-        custom_error_message="expected a mapping {metric: {min, max}}, "
-        "or a list of {metric, min, max, datasets, models, templates}",
-    ),
 ]
 
 

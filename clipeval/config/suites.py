@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from clipeval.config.catalog import Catalog, builtin_catalog, find_catalog, load_catalog
+from clipeval.config.gate_checks import check_gate_cells, check_gates
+from clipeval.config.gate_forms import gate_specs
+from clipeval.config.gate_models import GateEntry, Limits
 from clipeval.config.paths import resolve_path
 from clipeval.config.problems import one_line
-from clipeval.config.references import check_references, gate_specs, reference_templates
+from clipeval.config.references import check_references, reference_templates
 from clipeval.config.source_text import decode, read_bytes
 from clipeval.config.suite_models import (
-    GateEntry,
-    Limits,
     ModelEntry,
     ReferenceEntry,
     SuiteModel,
@@ -80,16 +81,23 @@ class _Reader:
             needed = {key: value for key, value in _STAND_INS.items() if key in failed}
             suite = SuiteModel.model_validate({**sound, **needed})
         check_references(suite, self.document, catalog=self.catalog, failed=failed)
-        datasets = tuple(self.catalog[key] for key in suite.datasets if key in self.catalog)
+        check_gates(suite, self.document, failed=failed)
         models = self._models(suite)
         templates = self._templates(suite)
         self.document.problems.raise_any()
+        spec = replace(self._spec(suite), path=path.absolute(), models=models, templates=templates)
+        check_gate_cells(suite, self.document, spec)
+        self.document.problems.raise_any()
+        return spec
+
+    def _spec(self, suite: SuiteModel) -> SuiteSpec:
+        """Return the spec of a checked suite, without models and templates."""
         return SuiteSpec(
             name=suite.suite,
-            path=path.absolute(),
-            datasets=datasets,
-            models=models,
-            templates=templates,
+            path=None,
+            datasets=tuple(self.catalog[key] for key in suite.datasets),
+            models=(),
+            templates=(),
             dataset_templates=_dataset_templates(suite),
             reference_templates=reference_templates(suite),
             reference_model=suite.reference.model if suite.reference else None,

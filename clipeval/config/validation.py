@@ -38,7 +38,6 @@ _ABOUT_KEYS = frozenset({"extra_forbidden", "missing", "union_tag_not_found"})
 
 NOT_YET = {
     "latency": "latency measurements are not available in this version; leave the key out",
-    "max_drop": "max_drop is not available in this version; use min or max",
     "webdataset": "the source webdataset is not available in this version",
 }
 """Keys and sources that the design names and a later version brings."""
@@ -60,6 +59,14 @@ def problem(message: str) -> PydanticCustomError:
 def allowed_text(allowed: Collection[str]) -> str:
     """Return the allowed names as a readable list."""
     return ", ".join(allowed) if allowed else "(none)"
+
+
+def unknown_name(name: str, known: Collection[str], what: str) -> str:
+    """Return the message for a name that is not among those known."""
+    return (
+        f"unknown {what} {quote(name)}; expected one of {allowed_text(known)}"
+        f"{did_you_mean(name, known)}"
+    )
 
 
 def validate(

@@ -14,6 +14,18 @@ from clipeval.records import DatasetSpec, SuiteSpec, TemplateSpec
 
 ROOT = Path(__file__).parents[2]
 VALID = (ROOT / "suites" / "quickstart.yaml").read_bytes()
+GATED = b"""\
+suite: s
+datasets: [digits]
+models: [tiny, RN50/random]
+templates: {photo: "a photo of {}", bare: "{}"}
+reference: {template: photo, model: tiny}
+gates:
+- {metric: top1, max_drop: 0.01, against: reference_template, on_inconclusive: fail}
+- {metric: top1, max_negative_flip_rate: 0.02, against: reference_model, models: [RN50/random]}
+- {metric: recall, classes: [one, two], min: 0.6, max_drop: 0.1, cells: [digits/tiny/bare]}
+- {metric: precision, classes: all, min: 0.6, templates: [photo], datasets: [digits]}
+"""
 CATALOG = (ROOT / "datasets.yaml").read_bytes()
 TOKENS = [
     *(c.encode() for c in "{}[]:,-?&*!|>%@`'\"#\n\t ~\\"),
@@ -64,6 +76,17 @@ def test_random_content_is_never_a_crash(project: Path, content: bytes) -> None:
 @anything
 @given(content=mutated(VALID))
 def test_a_damaged_suite_is_never_a_crash(project: Path, content: bytes) -> None:
+    check_suite(content)
+
+
+def test_the_undamaged_gates_load(project: Path) -> None:
+    Path("s.yaml").write_bytes(GATED)
+    assert len(load_suite(Path("s.yaml")).gates) == 4
+
+
+@anything
+@given(content=mutated(GATED))
+def test_damaged_gates_are_never_a_crash(project: Path, content: bytes) -> None:
     check_suite(content)
 
 

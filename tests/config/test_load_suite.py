@@ -8,7 +8,7 @@ import pytest
 
 from clipeval.config import load_suite
 from clipeval.errors import ConfigError
-from clipeval.records import DigitsSource, FolderSource, GateSpec
+from clipeval.records import DigitsSource, FolderSource
 
 MINIMAL = 'suite: s\ndatasets: [digits]\nmodels: [tiny]\ntemplates:\n  photo: "a photo of {}"\n'
 
@@ -92,37 +92,6 @@ def test_templates_restricted_to_data_sets_reach_only_those(project: Path) -> No
     assert suite.dataset_templates == {"ink-colour": ("both",)}
     assert suite.reference_templates == {"digits": "both", "ink-colour": "both"}
     assert suite.reference_model == "tiny"
-
-
-@pytest.mark.parametrize(
-    ("written", "gates"),
-    [
-        (
-            "{top1: {min: 0.8}, nll: {max: 9}}",
-            (
-                GateSpec(metric="top1", min=0.8, where="s.yaml:6:9"),
-                GateSpec(metric="nll", max=9, where="s.yaml:6:27"),
-            ),
-        ),
-        (
-            "\n- {metric: ece, max: .1, datasets: [digits], models: [tiny], templates: [photo]}",
-            (
-                GateSpec(
-                    metric="ece",
-                    max=0.1,
-                    where="s.yaml:7:3",
-                    datasets=("digits",),
-                    models=("tiny",),
-                    templates=("photo",),
-                ),
-            ),
-        ),
-    ],
-)
-def test_gates_have_a_short_and_a_selective_form(
-    project: Path, written: str, gates: tuple[GateSpec, ...]
-) -> None:
-    assert load_suite(write("s.yaml", f"{MINIMAL}gates: {written}\n")).gates == gates
 
 
 def test_paths_are_relative_to_the_file_that_names_them(project: Path) -> None:

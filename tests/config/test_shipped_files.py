@@ -82,6 +82,12 @@ def test_committed_schemas_are_current(name: str, schema: dict[str, object]) -> 
         {"precisions": ["f16"]},
         {"gates": {"topl": {"min": 0.5}}},
         {"gates": {"top1": {"mni": 0.5}}},
+        {"gates": {"top1": {"max_drop": 1}}},
+        {"gates": {"top1": {"max_drop": 0.1, "against": "basline"}}},
+        {"gates": {"recall": {"min": 0.5}}},
+        {"gates": [{"metric": "recall", "min": 0.5, "classes": "pizza"}]},
+        {"gates": [{"metric": "recall", "min": 0.5, "classes": []}]},
+        {"gates": [{"metric": "top1", "min": 0.5, "cells": []}]},
         {"templates": {"a b": "{}"}},
         {"models": [{"id": "a"}]},
     ],
@@ -124,3 +130,24 @@ def test_the_examples_of_the_documentation_load(project: Path) -> None:
     assert [dataset.key for dataset in suite.datasets] == ["my-photos", "ink-colour"]
     assert len(suite.models) == 5
     assert len(suite.templates) == 6
+
+
+def test_the_gates_of_the_documentation_load_and_match_the_schema(project: Path) -> None:
+    Path("datasets.yaml").write_text(documented("my-photos: {"), encoding="utf-8")
+    text = (
+        "suite: s\ndatasets: [my-photos]\nmodels: [tiny, RN50/random]\n"
+        'templates: {photo: "a photo of {}", plate: "a plate of {}"}\n'
+        + documented("reference: {template: photo, model: tiny}")
+    )
+    Path("s.yaml").write_text(text, encoding="utf-8")
+    gates = load_suite(Path("s.yaml")).gates
+    assert [gate.metric for gate in gates] == ["top1", "macro_f1", "recall", "recall", "top1"]
+    validator(suite_schema()).validate(read(Path("s.yaml")))
+
+
+def test_every_key_of_a_gate_is_documented() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    definitions = suite_schema()["$defs"]
+    assert isinstance(definitions, dict)
+    keys = definitions["GateEntry"]["properties"]
+    assert [key for key in keys if f"`{key}`" not in page] == []

@@ -32,7 +32,6 @@ def with_template(text: str) -> str:
         (HEAD + "no: 3\n", "6:1", ["'no'", "true or false", "quotes"]),
         (HEAD + "? [a]\n: 3\n", "6:3", ["expected text before the ':'"]),
         (HEAD + "latency: {}\n", "6:1", ["not available in this version"]),
-        (HEAD + "gates: {top1: {max_drop: 0.1}}\n", "6:16", ["not available in this version"]),
         (HEAD + "batch_size:\n", "6:12", ["no value here"]),
         (HEAD + "batch_size: null\n", "6:13", ["no value here"]),
         (HEAD + "batch_size: 0\n", "6:13", ["got the number 0", "at least 1"]),
@@ -173,7 +172,7 @@ TWO_QUESTIONS = (
         ("gates: {nll: {max: -1}}", "7:20", ["at least 0"]),
         ("gates: {top1: {min: 0.9, max: 0.1}}", "7:15", ["min 0.9 is above max 0.1"]),
         ("gates: {top1: {min: true}}", "7:21", ["got true", "a number"]),
-        ("gates: top1", "7:8", ["got 'top1'", "{metric: {min, max}}"]),
+        ("gates: top1", "7:8", ["got 'top1'", "{metric: {min, max, max_drop, ...}}"]),
         ("gates: [{min: 0.5}]", "7:9", ["missing key 'metric'"]),
         ("gates: [{metric: top1, min: 0.5, models: [tin]}]", "7:43", ["'tin'", "'tiny'"]),
         (
