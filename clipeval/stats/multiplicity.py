@@ -1,0 +1,59 @@
+"""Many tests at once: p-values adjusted so that chance alone does not make a finding."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from statsmodels.stats.multitest import multipletests
+
+from clipeval.errors import ScoringError
+
+
+def holm(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Adjust p-values so that the chance of any false finding stays below the level compared to.
+
+    Args:
+        p_values: (K,) in [0, 1].
+    Returns:
+        (K,) in [0, 1], each at least its p-value, in the same order.
+    Raises:
+        ScoringError: a p-value is not in [0, 1], or the shape is not (K,).
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+        Statistics 6 (1979) 65-70; statsmodels' multipletests(method="holm").
+    """
+    return _adjusted(p_values, "holm")
+
+
+def benjamini_hochberg(p_values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Adjust p-values so that the expected share of false findings stays below the level.
+
+    It holds for independent or positively dependent tests.
+
+    Args:
+        p_values: (K,) in [0, 1].
+    Returns:
+        (K,) in [0, 1], each at least its p-value, in the same order.
+    Raises:
+        ScoringError: a p-value is not in [0, 1], or the shape is not (K,).
+    Source: Benjamini & Hochberg, "Controlling the false discovery rate", Journal of the Royal
+        Statistical Society B 57 (1995) 289-300; statsmodels' multipletests(method="fdr_bh").
+    """
+    return _adjusted(p_values, "fdr_bh")
+
+
+def _adjusted(
+    p_values: npt.NDArray[np.float64], method: Literal["holm", "fdr_bh"]
+) -> npt.NDArray[np.float64]:
+    if p_values.ndim != 1:
+        raise ScoringError(f"p-values have shape {p_values.shape}; expected (K,)")
+    # A comparison with NaN is false, so NaN counts as wrong.
+    wrong = np.flatnonzero(~((p_values >= 0) & (p_values <= 1)))
+    if len(wrong):
+        raise ScoringError(
+            f"p-value {p_values[wrong[0]]} at position {wrong[0]}; expected it in [0, 1]"
+        )
+    if not len(p_values):
+        return np.empty(0, dtype=np.float64)
+    return np.asarray(multipletests(p_values, method=method)[1], dtype=np.float64)
