@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipeval.errors import ConfigError
-from clipeval.records import DatasetSpec, ModelSpec, Precision, SuiteSpec, TemplateSpec
+from clipeval.records import (
+    Against,
+    DatasetSpec,
+    GateSpec,
+    ModelSpec,
+    Precision,
+    SuiteSpec,
+    TemplateSpec,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +61,67 @@ def build_plan(suite: SuiteSpec) -> Plan:
     return Plan(suite, cells)
 
 
+def applies(gate: GateSpec, cell: Cell) -> bool:
+    """Return whether a gate is meant for a cell; an empty list of ids means all."""
+    wanted = (
+        (gate.datasets, cell.dataset.key),
+        (gate.models, cell.model.id),
+        (gate.templates, cell.template.id),
+        (gate.cells, cell.id),
+    )
+    return all(not ids or one in ids for ids, one in wanted)
+
+
+def reference_cell(plan: Plan, cell: Cell, against: Against) -> Cell | None:
+    """Return the cell that a cell is compared with inside its suite, which may be itself.
+
+    Returns:
+        None if the suite names no such reference, or the plan does not have its cell.
+    """
+    template, model = cell.template.id, cell.model.id
+    if against == "reference_template":
+        template = plan.suite.reference_templates.get(cell.dataset.key, "")
+    elif against == "reference_model":
+        model = plan.suite.reference_model or ""
+    wanted = (cell.dataset.key, model, template, cell.device, cell.precision)
+    return next((one for one in plan.cells if _coordinates(one) == wanted), None)
+
+
+def evaluation_order(plan: Plan) -> tuple[Cell, ...]:
+    """Return the cells so that each comes after those that it is compared with.
+
+    Cells of one model, setting and data set stay together: what is loaded and encoded is used up.
+    """
+    suite = plan.suite
+    first_seen: dict[tuple[str, ...], int] = {}
+    for cell in plan.cells:
+        first_seen.setdefault(_together(cell), len(first_seen))
+    return tuple(
+        sorted(
+            plan.cells,
+            key=lambda cell: (
+                cell.model.id != suite.reference_model,
+                first_seen[_together(cell)],
+                cell.template.id != suite.reference_templates.get(cell.dataset.key),
+            ),
+        )
+    )
+
+
 def templates_of(suite: SuiteSpec, dataset: DatasetSpec) -> Sequence[TemplateSpec]:
     """Return the templates that apply to a data set, in the suite's order."""
     ids = suite.dataset_templates.get(dataset.key)
     if ids is None:
         return suite.templates
     return [template for template in suite.templates if template.id in ids]
+
+
+def _coordinates(cell: Cell) -> tuple[str, ...]:
+    return (cell.dataset.key, cell.model.id, cell.template.id, cell.device, cell.precision)
+
+
+def _together(cell: Cell) -> tuple[str, ...]:
+    return (cell.model.id, cell.device, cell.precision, cell.dataset.key)
 
 
 def _cell(

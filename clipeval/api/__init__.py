@@ -10,8 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from clipeval.api.baselines import (
+        AcceptedBaseline,
+        accept,
+        check_baselines,
+        list_baselines,
+    )
     from clipeval.api.classifying import (
         classify,
+    )
+    from clipeval.api.compare_runs import (
+        RunComparison,
+        compare_runs,
+        diff_baseline,
     )
     from clipeval.api.inspecting import (
         CacheSize,
@@ -50,6 +61,9 @@ if TYPE_CHECKING:
         SingleCell,
         single_cell,
     )
+    from clipeval.api.step_summary import (
+        add_to_step_summary,
+    )
     from clipeval.api.suites import (
         Overrides,
         SuiteCheck,
@@ -61,6 +75,7 @@ if TYPE_CHECKING:
     from clipeval.plan import build_plan
 
 _HOME = {
+    "AcceptedBaseline": "baselines",
     "CacheSize": "inspecting",
     "EvaluationSession": "sessions",
     "ExportedOutcome": "outcomes",
@@ -68,18 +83,25 @@ _HOME = {
     "FinishedRun": "outcomes",
     "NamedTemplates": "inspecting",
     "Overrides": "suites",
+    "RunComparison": "compare_runs",
     "SingleCell": "single_cells",
     "SuiteCheck": "suites",
     "SuiteOutcome": "outcomes",
+    "accept": "baselines",
+    "add_to_step_summary": "step_summary",
     "build_plan": "suites",
     "cache_clear": "inspecting",
     "cache_info": "inspecting",
+    "check_baselines": "baselines",
     "check_folders": "outcomes",
     "classify": "classifying",
+    "compare_runs": "compare_runs",
+    "diff_baseline": "compare_runs",
     "doctor": "machine",
     "export_outcomes": "outcomes",
     "finish_outcomes": "outcomes",
     "import_outcome": "outcomes",
+    "list_baselines": "baselines",
     "list_datasets": "inspecting",
     "list_models": "machine",
     "list_suites": "suites",
@@ -95,6 +117,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AcceptedBaseline",
     "CacheSize",
     "EvaluationSession",
     "ExportedOutcome",
@@ -102,18 +125,25 @@ __all__ = [
     "FinishedRun",
     "NamedTemplates",
     "Overrides",
+    "RunComparison",
     "SingleCell",
     "SuiteCheck",
     "SuiteOutcome",
+    "accept",
+    "add_to_step_summary",
     "build_plan",
     "cache_clear",
     "cache_info",
+    "check_baselines",
     "check_folders",
     "classify",
+    "compare_runs",
+    "diff_baseline",
     "doctor",
     "export_outcomes",
     "finish_outcomes",
     "import_outcome",
+    "list_baselines",
     "list_datasets",
     "list_models",
     "list_suites",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from clipeval.api.comparing import ComparisonRequest
 from clipeval.api.meanings import Meanings
 from clipeval.api.recording import completed_record, finish_folder, planned_record
 from clipeval.api.suites import run_folders
@@ -29,7 +30,8 @@ class SuiteOutcome:
 
     suite: str
     environment: Environment
-    reference_templates: Mapping[str, str]
+    request: ComparisonRequest
+    """What its cells are compared with."""
     planned: dict[str, None] = field(default_factory=dict)
     """Cell ids, in order."""
     evaluated: dict[str, EvaluatedCell] = field(default_factory=dict)
@@ -38,6 +40,8 @@ class SuiteOutcome:
     """What the suite itself has to say."""
     clashes: dict[str, None] = field(default_factory=dict)
     """Why cells of other processes were refused."""
+    guests: dict[str, None] = field(default_factory=dict)
+    """Ids of cells that tests in Python added to it."""
     kept_in: list[Path] = field(default_factory=list)
     """Temporary folders that hold cells of this until its run folder is written."""
 
@@ -47,6 +51,9 @@ class SuiteOutcome:
         A cell with a name that means something else here is refused, and told of in `clashes`.
         """
         self.planned.update(other.planned)
+        self.guests.update(other.guests)
+        if self.request == ComparisonRequest():  # only guests had asked for the suite so far
+            self.request = other.request
         self.kept_in += other.kept_in
         self.notices = tuple(dict.fromkeys((*self.notices, *other.notices)))
         found = {**self.errors, **other.errors}
@@ -68,7 +75,8 @@ class SuiteOutcome:
             self.suite,
             tuple(self.planned),
             self.environment,
-            reference_templates=self.reference_templates,
+            reference_templates=self.request.reference_templates,
+            guest_cells=tuple(self.guests),
         )
         return replace(record, notices=self.notices)
 
@@ -78,6 +86,7 @@ class ExportedOutcome(TypedDict):
 
     folder: str
     errors: dict[str, str]
+    request: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +112,8 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
         with RunFolder.begin(folder, outcome.record) as opened:
             _add_cells(opened, outcome)
         errors = {error.id: error.message for error in outcome.errors.values()}
-        exported.append({"folder": str(folder), "errors": errors})
+        request = asdict(outcome.request)
+        exported.append({"folder": str(folder), "errors": errors, "request": request})
     return exported
 
 
@@ -124,7 +134,8 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
     return SuiteOutcome(
         suite=record.suite,
         environment=record.environment,
-        reference_templates=record.reference_templates,
+        request=ComparisonRequest(**exported["request"]),
+        guests=dict.fromkeys(record.guest_cells),
         planned=dict.fromkeys(record.planned_cells),
         evaluated=evaluated,
         errors={id_: CellError(id=id_, message=text) for id_, text in exported["errors"].items()},
@@ -143,7 +154,7 @@ def merge_outcomes(outcomes: Iterable[SuiteOutcome]) -> tuple[SuiteOutcome, ...]
             merged[outcome.suite] = SuiteOutcome(
                 suite=outcome.suite,
                 environment=outcome.environment,
-                reference_templates=outcome.reference_templates,
+                request=outcome.request,
             )
         merged[outcome.suite].add(outcome, meanings[outcome.suite])
     return tuple(merged.values())
@@ -215,7 +226,9 @@ def _rescue(outcome: SuiteOutcome, why: str) -> FinishedRun:
 def _write(outcome: SuiteOutcome, folder: Path) -> RunRecord:
     with RunFolder.begin(folder, outcome.record) as opened:
         _add_cells(opened, outcome)
-        return finish_folder(opened, outcome.record, tuple(outcome.errors.values()))
+        return finish_folder(
+            opened, outcome.record, tuple(outcome.errors.values()), outcome.request
+        )
 
 
 def _completed(outcome: SuiteOutcome) -> RunRecord:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from clipeval.gate import worst
+from clipeval.api.comparing import ComparisonRequest, with_comparisons
+from clipeval.gates import worst
 from clipeval.records import (
     CellError,
     CellResult,
@@ -26,6 +27,7 @@ def planned_record(
     environment: Environment,
     *,
     reference_templates: Mapping[str, str],
+    guest_cells: Sequence[str] = (),
 ) -> RunRecord:
     """Return the record of a run that has not begun."""
     return RunRecord(
@@ -37,6 +39,7 @@ def planned_record(
         environment=environment,
         reference_templates=reference_templates,
         planned_cells=tuple(planned_cells),
+        guest_cells=tuple(guest_cells),
         cells=(),
     )
 
@@ -63,14 +66,25 @@ def completed_record(
     )
 
 
-def finish_folder(folder: RunFolder, planned: RunRecord, errors: Sequence[CellError]) -> RunRecord:
+def finish_folder(
+    folder: RunFolder,
+    planned: RunRecord,
+    errors: Sequence[CellError],
+    request: ComparisonRequest,
+) -> RunRecord:
     """Complete a run folder from the cells added to it; return the record that run.json now holds.
 
+    Args:
+        folder: with the cells.
+        planned: the run as it was planned.
+        errors: cells that could not be evaluated.
+        request: what the cells are compared with.
     Raises:
         StoreError: a file cannot be written; run.json then still says partial.
     """
-    record = completed_record(planned, folder.cells, errors)
-    predictions = {cell.id: folder.predictions(cell.id) for cell in record.cells}
+    completed = completed_record(planned, folder.cells, errors)
+    predictions = {cell.id: folder.predictions(cell.id) for cell in completed.cells}
+    record = with_comparisons(completed, predictions, request)
     folder.finish(record, documents=render_documents(record, predictions, folder.thumbnails()))
     return record
 

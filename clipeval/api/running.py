@@ -5,18 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.api.suites import duplicate_template_notices
 from clipeval.engine import Evaluator, capture_environment
-from clipeval.errors import ClipEvalError, DatasetError, ModelError, PromptError
+from clipeval.errors import (
+    ClipEvalError,
+    DatasetError,
+    ModelError,
+    PromptError,
+    without_traceback,
+)
 from clipeval.models import check_spec
-from clipeval.plan import Plan, build_plan
+from clipeval.plan import Cell, Plan, build_plan, evaluation_order
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import CellError, RunRecord, SuiteSpec
+from clipeval.records import CellError, EvaluatedCell, RunRecord, SuiteSpec
 from clipeval.store import RunFolder, default_cache
 
 _Checked = TypeVar("_Checked")
@@ -44,14 +52,15 @@ def run(
         progress: told how far the work is.
         argv: the command to record; this process's if None.
     Raises:
-        ClipEvalError: nothing could be evaluated, or the folder cannot be written.
+        ClipEvalError: nothing could be evaluated, the baseline is not there or not whole, or the folder
+            cannot be written.
         KeyboardInterrupt: after the cells finished so far were written as a partial run.
     """
     plan = build_plan(suite)
     RunFolder.check(folder)
+    judge, request = Judge.of(plan), ComparisonRequest.of(suite)
     evaluator = Evaluator(
         batch_size=suite.batch_size,
-        gates=suite.gates,
         cache=default_cache() if use_cache else None,
         download=download,
         progress=progress or SilentProgress(),
@@ -67,7 +76,7 @@ def run(
     )
     notices = (*suite.notices, *duplicate_template_notices(suite))
     record = replace(record, notices=notices)
-    return _evaluate_into(folder, record, plan, evaluator)
+    return _CellLoop(evaluator, judge, request).run(folder, record)
 
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
@@ -75,7 +84,7 @@ def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
     _refuse_all(check_spec, plan.suite.models, ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
-    first = plan.cells[0]
+    first = evaluation_order(plan)[0]
     evaluator.model(first)
     setting = (first.model, first.device, first.precision)
     of_first = [cell for cell in plan.cells if (cell.model, cell.device, cell.precision) == setting]
@@ -96,27 +105,56 @@ def _refuse_all(
         raise kind("\n".join(problems))
 
 
-def _evaluate_into(folder: Path, record: RunRecord, plan: Plan, evaluator: Evaluator) -> RunRecord:
-    errors: list[CellError] = []
-    kinds: list[type[ClipEvalError]] = []
-    opened: RunFolder | None = None
-    with ExitStack() as stack:
+@dataclass(slots=True)
+class _CellLoop:
+    """Evaluates and judges cell after cell, each as soon as what it is compared with is there."""
+
+    evaluator: Evaluator
+    judge: Judge
+    request: ComparisonRequest
+    _references: dict[str, EvaluatedCell | ClipEvalError] = field(default_factory=dict)
+    _errors: list[CellError] = field(default_factory=list)
+    _kinds: list[type[ClipEvalError]] = field(default_factory=list)
+
+    def run(self, folder: Path, record: RunRecord) -> RunRecord:
+        opened: RunFolder | None = None
+        with ExitStack() as stack:
+            try:
+                for cell in evaluation_order(self.judge.plan):
+                    evaluated = self._evaluate(cell)
+                    if evaluated is None:
+                        continue
+                    if opened is None:
+                        opened = stack.enter_context(RunFolder.begin(folder, record))
+                    opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
+            except KeyboardInterrupt:
+                if opened is not None:
+                    finish_folder(opened, record, self._errors, self.request)
+                raise
+            if opened is None:
+                # Cells of one data set or model fail alike: say each cause once.
+                messages = dict.fromkeys(error.message for error in self._errors)
+                raise self._kinds[0]("\n".join(messages))
+            return finish_folder(opened, record, self._errors, self.request)
+
+    def _evaluate(self, cell: Cell) -> EvaluatedCell | None:
         try:
-            for cell in plan.cells:
-                try:
-                    evaluated = evaluator.evaluate(cell)
-                except ClipEvalError as error:
-                    kinds.append(type(error))
-                    errors.append(CellError(id=cell.id, message=str(error)))
-                    continue
-                if opened is None:
-                    opened = stack.enter_context(RunFolder.begin(folder, record))
-                opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
-        except KeyboardInterrupt:
-            if opened is not None:
-                finish_folder(opened, record, errors)
-            raise
-        if opened is None:
-            # Cells of one data set or model fail alike: say each cause once.
-            raise kinds[0]("\n".join(dict.fromkeys(error.message for error in errors)))
-        return finish_folder(opened, record, errors)
+            measured = self.evaluator.evaluate(cell)
+        except ClipEvalError as error:
+            self._keep(cell, without_traceback(error))
+            self._kinds.append(type(error))
+            self._errors.append(CellError(id=cell.id, message=str(error)))
+            return None
+        self._keep(cell, measured)
+        return self.judge.judge(cell, measured, self._reference)
+
+    def _keep(self, cell: Cell, outcome: EvaluatedCell | ClipEvalError) -> None:
+        if is_reference(self.judge.plan, cell):
+            self._references[cell.id] = outcome
+
+    def _reference(self, cell: Cell) -> EvaluatedCell:
+        """Return a cell that was evaluated before those that are compared with it."""
+        outcome = self._references[cell.id]
+        if isinstance(outcome, ClipEvalError):
+            raise outcome
+        return outcome

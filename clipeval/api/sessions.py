@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.judging import Judge
 from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
 from clipeval.api.suites import known_datasets
@@ -14,7 +16,7 @@ from clipeval.datasets import ImageDataset, open_dataset
 from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
 from clipeval.models import ClipModel
-from clipeval.plan import Cell
+from clipeval.plan import Cell, build_plan
 from clipeval.records import CellError, CellResult, EvaluatedCell, SuiteSpec
 from clipeval.records.model_names import parse_model
 from clipeval.store import default_cache
@@ -25,6 +27,8 @@ class _OpenSuite:
     evaluator: Evaluator
     outcome: SuiteOutcome
     meanings: Meanings
+    judge: Judge | None = None
+    """Decides the gates of the suite's own cells; None as long as only guests have asked for it."""
     owner: Path | None = None
     """The file that the suite is of; None as long as only guests have asked for it."""
     planned: set[str] = field(default_factory=set)
@@ -75,9 +79,11 @@ class EvaluationSession:
         opened.meanings.claim(cell)
         outcome = opened.outcome
         outcome.planned[cell.id] = None
+        if is_guest and cell.id not in opened.planned:
+            outcome.guests[cell.id] = None
         if cell.id not in outcome.evaluated:
             try:
-                outcome.evaluated[cell.id] = _evaluate(opened, cell)
+                outcome.evaluated[cell.id] = self._evaluate(suite, opened, cell)
             except ClipEvalError as error:
                 outcome.errors[cell.id] = CellError(id=cell.id, message=str(error))
                 raise
@@ -110,6 +116,20 @@ class EvaluationSession:
             self._datasets[text, start] = open_dataset(spec, download=self.download)
         return self._datasets[text, start]
 
+    def _evaluate(self, suite: SuiteSpec, opened: _OpenSuite, cell: Cell) -> EvaluatedCell:
+        # A data set that is not there is found out before a model is fetched for it.
+        opened.evaluator.dataset(cell.dataset)
+        measured = opened.evaluator.evaluate(cell)
+        if cell.id not in opened.planned or opened.judge is None:
+            return measured
+
+        def reference(other: Cell) -> EvaluatedCell:
+            """Evaluate what the cell is compared with; it joins the run."""
+            self.evaluate(suite, other)
+            return opened.outcome.evaluated[other.id]
+
+        return opened.judge.judge(cell, measured, reference)
+
     def _open(self, suite: SuiteSpec, *, is_guest: bool) -> _OpenSuite:
         opened = self._suites.get(suite.name)
         if opened is None:
@@ -117,7 +137,7 @@ class EvaluationSession:
             outcome = SuiteOutcome(
                 suite=suite.name,
                 environment=capture_environment(self.argv, folder=folder),
-                reference_templates=suite.reference_templates,
+                request=ComparisonRequest(),
             )
             opened = _OpenSuite(self._evaluator(suite), outcome, Meanings(suite.name))
             self._suites[suite.name] = opened
@@ -129,6 +149,9 @@ class EvaluationSession:
                 "are named after suites: give each its own name, a Python file by "
                 'pytestmark = pytest.mark.clip(suite="...")'
             )
+        if opened.judge is None:
+            opened.judge = Judge.of(build_plan(suite))
+            opened.outcome.request = ComparisonRequest.of(suite)
         opened.owner = suite.path
         opened.outcome.notices = suite.notices
         return opened
@@ -136,17 +159,7 @@ class EvaluationSession:
     def _evaluator(self, suite: SuiteSpec) -> Evaluator:
         return Evaluator(
             batch_size=suite.batch_size,
-            gates=suite.gates,
             cache=default_cache() if self.use_cache else None,
             download=self.download,
             models=self._models,
         )
-
-
-def _evaluate(opened: _OpenSuite, cell: Cell) -> EvaluatedCell:
-    # A data set that is not there is found out before a model is fetched for it.
-    opened.evaluator.dataset(cell.dataset)
-    evaluated = opened.evaluator.evaluate(cell)
-    if cell.id in opened.planned:
-        return evaluated
-    return replace(evaluated, result=replace(evaluated.result, gates=()))

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from clipeval import __version__
-from clipeval.cli import cache, classify, listing, run, upkeep
+from clipeval.cli import cache, classify, compare, listing, run, upkeep
 from clipeval.cli.console import print_error
 from clipeval.cli.variadic import expand_lists
 from clipeval.errors import ClipEvalError
@@ -53,6 +53,8 @@ def _root(
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("validate", epilog=run.VALIDATE_EXAMPLES)(run.validate)
 app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
+app.command("compare", epilog=compare.COMPARE_EXAMPLES)(compare.compare)
+app.add_typer(compare.baseline, name="baseline")
 app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
 app.command("doctor", epilog=upkeep.DOCTOR_EXAMPLES)(upkeep.doctor)

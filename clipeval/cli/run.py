@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from clipeval import api
+from clipeval.cli.comparison_tables import comparisons_table, holdout_text
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
+from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
 from clipeval.records import Precision, RunRecord
 
@@ -40,7 +42,6 @@ class EngineName(StrEnum):
     serial = "serial"
 
 
-_EXIT = {"pass": 0, "inconclusive": 0, "fail": 1, "error": 2}
 PRECISIONS: dict[PrecisionName, Precision] = {
     PrecisionName.fp32: "fp32",
     PrecisionName.bf16: "bf16",
@@ -93,6 +94,26 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Images a forward pass.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Baseline, or run, to compare with; default: baselines/SUITE.json if it is there.",
+        ),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M", help="Tolerated drop, instead of the suite's: 0.01 is one point."
+        ),
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="FRACTION",
+            help="Rank templates without this share of the images, and confirm the best on it.",
+        ),
+    ] = None,
     out_dir: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Run folder; default: reports/SUITE (replaced)."),
@@ -115,6 +136,9 @@ def run(
         precisions=tuple(PRECISIONS[name] for name in precision or ()),
         limit=limit,
         batch_size=batch_size,
+        baseline=baseline,
+        margin=margin,
+        holdout=holdout,
     )
     loaded = api.load_suites(suites or (), overrides=overrides, catalog=datasets)
     folders = api.run_folders([suite.name for suite in loaded], out_dir)
@@ -128,7 +152,9 @@ def run(
             progress=TerminalProgress(),
         )
         _print_record(record, folder)
-        worst = max(worst, _EXIT[record.verdict])
+        if (notice := api.add_to_step_summary(record)) is not None:
+            print_notices([notice])
+        worst = max(worst, EXIT_OF[record.verdict])
     raise typer.Exit(worst)
 
 
@@ -153,6 +179,7 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     print_notices([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     if record.cells:
         out.print(cells_table(record))
+    _print_comparisons(record)
     if any(cell.gates for cell in record.cells):
         out.print(gates_table(record))
     for error in record.errors:
@@ -161,9 +188,28 @@ def _print_record(record: RunRecord, folder: Path) -> None:
         for gate in cell.gates:
             if gate.state == "error":
                 print_error(f"{cell.id}: {gate.message}")
-    colour = {"pass": "green", "fail": "red", "error": "red"}.get(record.verdict, "yellow")
+    colour = VERDICT_COLOURS[record.verdict]
     partial = " (partial: some cells are missing)" if record.status == "partial" else ""
     has_gates = any(cell.gates for cell in record.cells)
     verdict = record.verdict.upper() if has_gates or record.verdict != "pass" else "DONE, no gates"
     out.print(f"[bold {colour}]{verdict}[/]{partial}  {plain(str(folder))}")
     out.print(f"report: {plain(str(folder / 'report.html'))}")
+
+
+def _print_comparisons(record: RunRecord) -> None:
+    for kind in ("template", "model", "baseline"):
+        if of_kind := [one for one in record.comparisons if one.kind == kind]:
+            out.print(comparisons_table(of_kind))
+    for found in record.holdouts:
+        out.print(holdout_text(found))
+    if record.baseline is None:
+        return
+    out.print(
+        f"baseline {plain(record.baseline.source)}, accepted {plain(record.baseline.accepted)}"
+    )
+    for cell in record.baseline.missing_cells:
+        print_error(f"{cell}: the baseline has this cell, and the suite no longer does")
+    for then, now in record.baseline.renamed_cells:
+        print_error(f"{now}: is called {then} in the baseline")
+    for cell in record.baseline.new_cells:
+        out.print(f"[yellow]new[/] {plain(cell)}: the baseline does not have it")

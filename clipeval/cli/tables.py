@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich import box
 from rich.table import Table
 
 from clipeval.cli.console import plain
-from clipeval.records import CellResult, MetricValue, RunRecord
+from clipeval.cli.exits import VERDICT_COLOURS
+from clipeval.records import CellResult, GateResult, MetricValue, RunRecord
 
 
 def cells_table(record: RunRecord) -> Table:
@@ -36,14 +39,18 @@ def cells_table(record: RunRecord) -> Table:
 
 def gates_table(record: RunRecord) -> Table:
     """One row a gate that was decided."""
-    table = Table(box=box.SIMPLE_HEAD, title="gates", title_justify="left")
+    rows = [(cell.id, gate) for cell in record.cells for gate in cell.gates]
+    return gate_rows_table(rows, title="gates")
+
+
+def gate_rows_table(rows: Iterable[tuple[str, GateResult]], *, title: str) -> Table:
+    """One row a gate: state, cell, and what was found."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for name in ("", "cell", "gate"):
         table.add_column(name, overflow="fold")
-    colours = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow"}
-    for cell in record.cells:
-        for gate in cell.gates:
-            state = f"[{colours[gate.state]}]{gate.state.upper()}[/]"
-            table.add_row(state, plain(cell.id), plain(gate.message))
+    for cell, gate in rows:
+        state = f"[{VERDICT_COLOURS[gate.state]}]{gate.state.upper()}[/]"
+        table.add_row(state, plain(cell), plain(gate.message))
     return table
 
 

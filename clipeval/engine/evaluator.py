@@ -27,7 +27,6 @@ from clipeval.prompts import (
 from clipeval.records import (
     DatasetSpec,
     EvaluatedCell,
-    GateSpec,
     Notice,
 )
 from clipeval.records.results import FloatArray
@@ -51,7 +50,6 @@ class Evaluator:
     """
 
     batch_size: int
-    gates: Sequence[GateSpec] = ()
     cache: EmbeddingCache | None = None
     download: bool = False
     progress: Progress = field(default_factory=SilentProgress)
@@ -174,7 +172,7 @@ class Evaluator:
         )
         scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
         return EvaluatedCell(
-            cell_result(scored, self.gates, _distinct(notices)),
+            cell_result(scored, _distinct(notices)),
             predictions_of(scored),
             thumbnails_of_errors(scored),
         )
@@ -206,6 +204,7 @@ class Evaluator:
             samples=samples,
             images=images,
             prompts=prompts,
+            weights=weights,
             scores=scores,
             load_s=loaded.load_s,
             encode_text_s=encode_text_s,

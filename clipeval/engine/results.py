@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from clipeval.comparison import sketch_embeddings
 from clipeval.datasets import ImageDataset
 from clipeval.encode import CachedEmbeddings
-from clipeval.gate import applies, decide
 from clipeval.metrics import (
     calibration_bins,
     cell_metrics,
@@ -24,14 +23,13 @@ from clipeval.prompts import ClassPrompts
 from clipeval.records import (
     CellResult,
     DatasetRecord,
-    GateSpec,
     ModelRecord,
     Notice,
     Predictions,
     Sample,
     TemplateRecord,
 )
-from clipeval.records.results import IntArray
+from clipeval.records.results import FloatArray, IntArray
 from clipeval.scoring import Scores
 
 
@@ -47,6 +45,8 @@ class ScoredCell:
     """(N) the samples that were scored, aligned with the scores."""
     images: CachedEmbeddings
     prompts: ClassPrompts
+    weights: FloatArray
+    """(C, D) unit class weights."""
     scores: Scores
     load_s: float
     encode_text_s: float
@@ -63,10 +63,8 @@ class ScoredCell:
         return tuple(label.names[0] for label in self.dataset.classes)
 
 
-def cell_result(
-    scored: ScoredCell, gates: Sequence[GateSpec], notices: tuple[Notice, ...]
-) -> CellResult:
-    """Measure one cell and decide its gates."""
+def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
+    """Measure one cell; gates are decided by whoever knows what to compare it with."""
     cell, scores, labels = scored.cell, scored.scores, scored.labels
     names = scored.class_names
     confusion = confusion_matrix(scores.predicted, labels, n_classes=len(names))
@@ -79,11 +77,6 @@ def cell_result(
         brier_terms=scores.brier_terms,
         n_classes=len(names),
     )
-    applying = [
-        gate
-        for gate in gates
-        if applies(gate, dataset=cell.dataset.key, model=cell.model.id, template=cell.template.id)
-    ]
     return CellResult(
         id=cell.id,
         model=scored.model,
@@ -96,10 +89,16 @@ def cell_result(
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         confused_pairs=most_confused_pairs(confusion, names),
         calibration=calibration_bins(scores.confidence, scores.predicted == labels),
-        gates=decide(applying, metrics),
+        gates=(),
         timings=_timings(scored),
         image_embeddings="cached" if scored.images.is_from_cache else "computed",
         notices=notices,
+        sketch=sketch_embeddings(
+            scored.images.images.embeddings,
+            [sample.sample_id for sample in scored.samples],
+            scored.weights,
+            [label.key for label in scored.dataset.classes],
+        ),
     )
 
 

@@ -11,8 +11,15 @@ import pytest
 
 from clipeval import api
 from clipeval.errors import ClipEvalError
-from clipeval.pytest_plugin.outcome import summary_lines
-from clipeval.pytest_plugin.state import STATE, PluginState, is_worker, out_folder, session_of
+from clipeval.pytest_plugin.outcome import INCONCLUSIVE, problems_of, summary_lines
+from clipeval.pytest_plugin.state import (
+    STATE,
+    PluginState,
+    is_worker,
+    out_folder,
+    overrides_of,
+    session_of,
+)
 from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
 
 RUNS = "clipeval_runs"
@@ -34,6 +41,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--clipeval-no-cache",
         action="store_true",
         help="neither read nor write cached embeddings",
+    )
+    group.addoption(
+        "--clipeval-baseline",
+        metavar="PATH",
+        help="baseline file, folder of baselines, or run folder to compare with; "
+        "default: baselines/SUITE.json if it is there",
+    )
+    group.addoption(
+        "--clipeval-margin",
+        metavar="M",
+        type=float,
+        help="tolerated drop instead of the suites' max_drop: 0.01 is one point",
+    )
+    group.addoption(
+        "--clipeval-holdout",
+        metavar="FRACTION",
+        type=float,
+        help="rank templates without this share of the images, and confirm the best on it",
     )
     group.addoption(
         "--clipeval-download", action="store_true", help="fetch data sets that are not there"
@@ -127,9 +152,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         out_folder(config),
         base=config.invocation_params.dir,
     )
-    state.problems += [problem for run in state.finished for problem in run.problems]
+    state.problems += [problem for run in state.finished for problem in problems_of(run)]
+    for run in state.finished:
+        if (notice := api.add_to_step_summary(run.record)) is not None:
+            state.problems.append(notice.message)
     if state.problems and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show a cell whose gates the images cannot decide as inconclusive: passed, but not shown to be fine."""
+    if not isinstance(report, pytest.TestReport) or report.when != "call" or not report.passed:
+        return None
+    if INCONCLUSIVE not in dict(report.user_properties):
+        return None
+    return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
 
 
 class _FromWorkers:
@@ -146,7 +185,10 @@ class _FromWorkers:
         self._is_checked = True
         files = dict.fromkeys(node.config.rootpath / id_.partition("::")[0] for id_ in ids)
         try:
-            suites = api.load_suites([file for file in files if is_suite(file)])
+            suites = api.load_suites(
+                [file for file in files if is_suite(file)], overrides=overrides_of(node.config)
+            )
+            api.check_baselines(suites)
         except ClipEvalError as error:
             raise pytest.UsageError(str(error)) from error
         if suites:

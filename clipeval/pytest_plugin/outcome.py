@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from clipeval.records import CellResult
 
 
+INCONCLUSIVE = "clipeval_inconclusive"
+"""Property of a test of which a gate is undecided."""
+
+
 class GateFailure(Exception):  # noqa: N818 (a failed test, not an error)
     """Gates of a cell did not pass; the text is all there is to say."""
 
@@ -22,10 +26,48 @@ def check_gates(result: CellResult) -> None:
         GateFailure: at least one gate failed or could not be decided.
     """
     failed = [gate for gate in result.gates if gate.state in {"fail", "error"}]
-    if failed:
-        lines = [f"{result.id}: {len(failed)} of {len(result.gates)} gates failed"]
-        lines += [f"  {gate.state.upper()}  {gate.message}" for gate in failed]
-        raise GateFailure("\n".join(lines))
+    if not failed:
+        return
+    not_passed = [*failed, *(gate for gate in result.gates if gate.state == "inconclusive")]
+    lines = [f"{result.id}: {len(failed)} of {len(result.gates)} gates failed"]
+    for gate in not_passed:
+        against = f" (against {gate.against})" if gate.against else ""
+        lines.append(f"  {gate.state.upper()}  {gate.message}{against}")
+        if gate.images:
+            lines.append(f"        images behind it: {', '.join(gate.images)}")
+    raise GateFailure("\n".join(lines))
+
+
+def gate_properties(result: CellResult) -> list[tuple[str, object]]:
+    """Return what was decided about a cell as properties for junit and other reporters."""
+    properties: list[tuple[str, object]] = []
+    for number, gate in enumerate(result.gates, start=1):
+        properties.append((f"gate_{number}", f"{gate.state}: {gate.message}"))
+        values = {"limit": gate.limit, "value": gate.value, "low": gate.low, "high": gate.high}
+        properties += [
+            (f"gate_{number}_{name}", value) for name, value in values.items() if value is not None
+        ]
+    open_ = [gate.message for gate in result.gates if gate.state == "inconclusive"]
+    return [*properties, *([(INCONCLUSIVE, "; ".join(open_))] if open_ else [])]
+
+
+def problems_of(run: FinishedRun) -> list[str]:
+    """Return why a run fails although each of its tests may have passed."""
+    problems = list(run.problems)
+    use = run.record.baseline
+    if use is not None and use.is_gated:
+        suite = f"suite '{run.record.suite}'"
+        problems += [
+            f"{suite}: the baseline {use.source} has the cell '{cell}', and the suite no longer does; "
+            "put it back, or accept a run without it: clipeval baseline accept RUN"
+            for cell in use.missing_cells
+        ]
+        problems += [
+            f"{suite}: '{now}' is called '{then}' in the baseline {use.source}; "
+            "rename it back, or accept a run: clipeval baseline accept RUN"
+            for then, now in use.renamed_cells
+        ]
+    return problems
 
 
 def metric_properties(result: CellResult) -> list[tuple[str, object]]:
@@ -55,6 +97,17 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     if run.folder is not None:
         folder = run.folder.relative_to(base) if run.folder.is_relative_to(base) else run.folder
         report = f"report: {folder / 'report.html'}"
+    lines += [
+        f"INCONCLUSIVE  {cell.id}: {gate.message}"
+        for cell in record.cells
+        for gate in cell.gates
+        if gate.state == "inconclusive"
+    ]
+    lines += [
+        f"{one.candidate} against {one.kind} {one.base}: {one.message}"
+        for one in record.comparisons
+        if one.conclusion in {"better", "worse"}
+    ]
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
     return [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]

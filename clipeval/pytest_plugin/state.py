@@ -48,6 +48,17 @@ def out_folder(config: pytest.Config) -> Path | None:
     return Path(out) if out else None
 
 
+def overrides_of(config: pytest.Config) -> api.Overrides:
+    """Return what the options change about every suite."""
+    baseline = config.getoption("--clipeval-baseline")
+    return api.Overrides(
+        baseline=Path(baseline) if baseline else None,
+        margin=config.getoption("--clipeval-margin"),
+        holdout=config.getoption("--clipeval-holdout"),
+        option_prefix="--clipeval-",
+    )
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Tell whether this is an xdist worker, whose controller writes the run folders."""
     return hasattr(config, "workerinput")

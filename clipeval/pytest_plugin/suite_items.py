@@ -11,8 +11,13 @@ import pytest
 
 from clipeval import api
 from clipeval.errors import ClipEvalError
-from clipeval.pytest_plugin.outcome import GateFailure, check_gates, metric_properties
-from clipeval.pytest_plugin.state import STATE, session_of
+from clipeval.pytest_plugin.outcome import (
+    GateFailure,
+    check_gates,
+    gate_properties,
+    metric_properties,
+)
+from clipeval.pytest_plugin.state import STATE, overrides_of, session_of
 
 if TYPE_CHECKING:
     from clipeval.plan import Cell
@@ -54,7 +59,7 @@ class SuiteFile(pytest.File):
             CollectError: the suite is wrong; its text is the whole message.
         """
         try:
-            (suite,) = api.load_suites([self.path])
+            (suite,) = api.load_suites([self.path], overrides=overrides_of(self.config))
             plan = api.build_plan(suite)
         except ClipEvalError as error:
             raise self.CollectError(str(error)) from error
@@ -110,5 +115,5 @@ class CellItem(pytest.Function, _NamedItem):
 def _evaluate_cell(request: pytest.FixtureRequest) -> None:
     item = request.node
     result = session_of(item.config).evaluate(item.suite, item.cell)
-    item.user_properties.extend(metric_properties(result))
+    item.user_properties.extend([*metric_properties(result), *gate_properties(result)])
     check_gates(result)

@@ -171,10 +171,12 @@ class BaselineUse:
     """File name, or folder of the run."""
     accepted: str
     """When it was accepted: UTC, ISO 8601."""
+    is_gated: bool = False
+    """Gates rely on it, so that missing and renamed cells fail the run."""
     missing_cells: tuple[str, ...] = ()
-    """Cells of the baseline that the suite no longer has; the run fails for them."""
+    """Cells of the baseline that the suite no longer has."""
     renamed_cells: tuple[tuple[str, str], ...] = ()
-    """Cells of the baseline that the suite has under another id: (then, now); likewise."""
+    """Cells of the baseline that the suite has under another id: (then, now)."""
     skipped_cells: tuple[str, ...] = ()
     """Cells of the baseline that were not asked for this time."""
     new_cells: tuple[str, ...] = ()

@@ -244,7 +244,10 @@ class RunRecord:
     comparisons: tuple[Comparison, ...] = ()
     """Templates with the reference template, models with the reference model, cells with the baseline."""
     holdouts: tuple[Holdout, ...] = ()
+    """The best template of each data set and model, confirmed on images that it was not chosen on."""
     baseline: BaselineUse | None = None
+    guest_cells: tuple[str, ...] = ()
+    """Ids of cells that tests in Python added to the suite: they have no gates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Run folders and the cache of embeddings: everything that clipeval keeps on disk."""
 
+from clipeval.store.baseline import is_baseline, read_baseline, write_baseline
 from clipeval.store.cache import (
     CacheEntry,
     EmbeddingCache,
@@ -30,6 +31,8 @@ __all__ = [
     "default_cache_root",
     "dump_run",
     "has_part",
+    "is_baseline",
+    "read_baseline",
     "read_part_predictions",
     "read_part_thumbnails",
     "read_parts",
@@ -37,6 +40,7 @@ __all__ = [
     "read_run",
     "read_thumbnails",
     "run_schema",
+    "write_baseline",
     "write_documents",
     "write_part",
 ]

@@ -64,8 +64,8 @@ def join_run(record: RunRecord, cells: Iterable[str]) -> Iterator[str]:
     yield before + field + after
 
 
-def dump_record(record: RunRecord | CellResult) -> str:
-    """Return a record as text, without a check that it agrees with itself.
+def dump_record(record: object) -> str:
+    """Return a frozen record as text, without a check that it agrees with itself.
 
     Raises:
         StoreError: a number is not finite, or a value is of a type that JSON does not have.
@@ -89,7 +89,7 @@ def read_run(path: Path) -> RunRecord:
     text = read_text(file)
     loaded = load_json(text, where=str(file))
     _check_version(loaded, where=str(file))
-    record = _validate(RUN, text, where=str(file))
+    record = validated(RUN, text, where=str(file))
     check_run(record, where=str(file))
     return record
 
@@ -102,7 +102,7 @@ def read_cell(path: Path) -> CellResult:
     """
     text = read_text(path)
     load_json(text, where=str(path))
-    return _validate(CELL, text, where=str(path))
+    return validated(CELL, text, where=str(path))
 
 
 def read_text(path: Path) -> str:
@@ -179,7 +179,7 @@ def _check_version(loaded: object, *, where: str) -> None:
         )
 
 
-def _validate(adapter: TypeAdapter[Record], text: str, *, where: str) -> Record:
+def validated(adapter: TypeAdapter[Record], text: str, *, where: str) -> Record:
     """Build a record, or say what is wrong with the first few fields."""
     try:
         return adapter.validate_json(text, strict=True)

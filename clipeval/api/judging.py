@@ -1,0 +1,136 @@
+"""Decides the gates of a suite's cells, finding what each is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from clipeval.api.baselines import find_baseline, open_baseline
+from clipeval.comparison import cell_outcomes, find_counterpart, find_renamed
+from clipeval.errors import ClipEvalError
+from clipeval.gates import Absent, Itself, decide
+from clipeval.plan import Cell, Plan, applies, reference_cell
+from clipeval.records import (
+    Against,
+    Baseline,
+    CellOutcomes,
+    EvaluatedCell,
+    GateSpec,
+    SuiteSpec,
+)
+
+EvaluateReference = Callable[[Cell], EvaluatedCell]
+
+
+@dataclass(slots=True)
+class Judge:
+    """Decides gates cell by cell; a cell's reference is asked for when a gate needs it."""
+
+    plan: Plan
+    baseline: Baseline | Absent
+    _outcomes: dict[str, CellOutcomes] = field(default_factory=dict)
+    """Of references, by cell id."""
+
+    @classmethod
+    def of(cls, plan: Plan) -> Judge:
+        """Open the baseline that the plan's suite is held against.
+
+        Raises:
+            StoreError: the baseline that was named is not there, or one is unreadable or was changed.
+        """
+        path = find_baseline(plan.suite)
+        if path is None:
+            return cls(plan, Absent(_no_baseline(plan.suite), state="fail"))
+        baseline = open_baseline(path)
+        if baseline.suite != plan.suite.name:
+            message = (
+                f"{path}: is the baseline of suite '{baseline.suite}', not of '{plan.suite.name}'"
+            )
+            return cls(plan, Absent(message, state="fail"))
+        return cls(plan, baseline)
+
+    def judge(
+        self, cell: Cell, evaluated: EvaluatedCell, evaluate: EvaluateReference
+    ) -> EvaluatedCell:
+        """Return a cell with all of its gates decided.
+
+        Args:
+            cell: as planned.
+            evaluated: the same, measured.
+            evaluate: returns another cell of the plan, measured; may raise ClipEvalError.
+        """
+        gates = [gate for gate in self.plan.suite.gates if applies(gate, cell)]
+        if not gates:
+            return evaluated
+        outcomes = cell_outcomes(evaluated.result, evaluated.predictions)
+
+        def counterpart(against: Against) -> CellOutcomes | Absent | Itself:
+            if against == "baseline":
+                return self._in_baseline(outcomes)
+            return self._reference(cell, against, evaluate)
+
+        decided = decide(gates, evaluated.result, outcomes, counterpart)
+        return replace(evaluated, result=replace(evaluated.result, gates=decided))
+
+    def _in_baseline(self, outcomes: CellOutcomes) -> CellOutcomes | Absent:
+        if isinstance(self.baseline, Absent):
+            return self.baseline
+        cells = [one.outcomes for one in self.baseline.cells.values()]
+        found = find_counterpart(cells, outcomes, any_model=allows_other_model(self.plan.suite))
+        if found is not None:
+            return found
+        message = f"the baseline {self.baseline.source} has no cell '{outcomes.cell}'"
+        if (renamed := find_renamed(cells, outcomes)) is not None:
+            message += f"; it has the same prompts and images as '{renamed.cell}': was it renamed?"
+        return Absent(
+            f"{message}; accept a run that has it: clipeval baseline accept RUN", state="fail"
+        )
+
+    def _reference(
+        self, cell: Cell, against: Against, evaluate: EvaluateReference
+    ) -> CellOutcomes | Absent | Itself:
+        reference = reference_cell(self.plan, cell, against)
+        if reference is None:
+            return Absent(
+                f"there is no {against.replace('_', ' ')} in this run to compare {cell.id} with; "
+                "name one under `reference:` in the suite, and do not leave it out"
+            )
+        if reference.id == cell.id:
+            return Itself()
+        if reference.id not in self._outcomes:
+            try:
+                evaluated = evaluate(reference)
+            except ClipEvalError as error:
+                return Absent(f"the reference {reference.id} could not be evaluated: {error}")
+            self._outcomes[reference.id] = cell_outcomes(evaluated.result, evaluated.predictions)
+        return self._outcomes[reference.id]
+
+
+def is_reference(plan: Plan, cell: Cell) -> bool:
+    """Say whether other cells are compared with this one."""
+    suite = plan.suite
+    return (
+        cell.template.id == suite.reference_templates.get(cell.dataset.key)
+        or cell.model.id == suite.reference_model
+    )
+
+
+def compares_with_baseline(gates: tuple[GateSpec, ...]) -> bool:
+    """Say whether any gate is decided against the baseline."""
+    return any(
+        gate.against == "baseline"
+        and (gate.max_drop is not None or gate.max_negative_flip_rate is not None)
+        for gate in gates
+    )
+
+
+def allows_other_model(suite: SuiteSpec) -> bool:
+    """Say whether a baseline of a model with another name will do: the command line named one model."""
+    return not suite.is_whole and len(suite.models) == 1
+
+
+def _no_baseline(suite: SuiteSpec) -> str:
+    return (
+        f"suite '{suite.name}' has no baseline to compare with (looked for baselines/{suite.name}.json); "
+        "make one of a run that you trust: clipeval baseline accept RUN"
+    )

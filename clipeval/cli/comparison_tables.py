@@ -1,0 +1,117 @@
+"""Comparisons as terminal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from clipeval.cli.console import plain
+from clipeval.records import Baseline, Comparison, Difference, Holdout
+
+N_CLASSES = 3
+N_IMAGES = 5
+_WORDS = {
+    "better": "[green]better[/]",
+    "worse": "[red]worse[/]",
+    "inconclusive": "[yellow]no difference shown[/]",
+    "same": "[green]same[/]",
+}
+_TITLES = {
+    "template": "templates against the reference",
+    "model": "models against the reference",
+    "baseline": "against the baseline",
+    "run": "candidate against base",
+}
+
+
+def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
+    """One row a comparison of one kind: difference, chance, flips, and what could have been seen."""
+    table = Table(box=box.SIMPLE_HEAD, title=_TITLES[comparisons[0].kind], title_justify="left")
+    is_within_run = comparisons[0].kind in {"template", "model"}
+    table.add_column("cell", overflow="fold")
+    if is_within_run:
+        table.add_column("against", overflow="fold")
+    for name in ("top-1 points [95%]", "p", "newly wrong", "newly right", "detectable"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for one in comparisons:
+        row = [
+            difference_text(one.top1),
+            p_text(one),
+            f"{one.n_newly_wrong:,}",
+            f"{one.n_newly_right:,}",
+            f"{100 * one.detectable:.1f}" if one.reproduction is None else "-",
+            _WORDS[one.conclusion],
+        ]
+        named = [plain(one.candidate), plain(one.base)] if is_within_run else [plain(one.candidate)]
+        table.add_row(*named, *row)
+    return table
+
+
+def details(comparison: Comparison) -> list[str]:
+    """Return what stands behind a difference: classes that changed, images that are newly wrong."""
+    lines = [f"{comparison.candidate}: {comparison.message}"]
+    ranked = sorted(comparison.per_class, key=lambda one: (one.adjusted_p, one.difference))
+    changed = [one for one in ranked if one.n_newly_wrong or one.n_newly_right][:N_CLASSES]
+    lines += [
+        f"  class {one.name}: recall {one.base_recall:.1%} -> {one.candidate_recall:.1%} "
+        f"({one.n_newly_wrong:,} newly wrong, {one.n_newly_right:,} newly right of {one.n:,}; "
+        f"p {one.adjusted_p:.3f} by Holm)"
+        for one in changed
+    ]
+    lines += [
+        f"  newly wrong: {flip.path or flip.sample_id}: {flip.label}, now taken for {flip.candidate}"
+        for flip in comparison.newly_wrong[:N_IMAGES]
+    ]
+    if (more := comparison.n_newly_wrong - N_IMAGES) > 0:
+        lines.append(f"  and {more:,} more")
+    return lines
+
+
+def holdout_text(found: Holdout) -> str:
+    """Say who won on which images, and what is left of it on the others."""
+    best = found.ranking[0]
+    confirmed = found.confirmation
+    return (
+        f"holdout {found.dataset}, {found.model}: '{found.winner}' won on {found.n_explored:,} images "
+        f"with {best.top1:.1%}; on the {found.n_held_out:,} held out it has {found.winner_held_out:.1%}, "
+        f"{difference_text(confirmed.top1)} points against '{found.opponent}' (p {p_text(confirmed)})"
+    )
+
+
+def baseline_table(baseline: Baseline) -> Table:
+    """One row a cell of a baseline."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("cell", "top-1 [95%]", "macro F1", "images", "weights", "prompts"):
+        table.add_column(name, justify="right" if name not in {"cell", "weights"} else "left")
+    for id_, cell in baseline.cells.items():
+        top1, macro_f1 = cell.metrics.get("top1"), cell.metrics.get("macro_f1")
+        interval = ""
+        if top1 is not None and top1.low is not None and top1.high is not None:
+            interval = f" \\[{top1.low:.1%}, {top1.high:.1%}]"
+        table.add_row(
+            plain(id_),
+            f"{top1.value:.1%}{interval}" if top1 is not None else "-",
+            f"{macro_f1.value:.1%}" if macro_f1 is not None else "-",
+            f"{len(cell.outcomes.sample_ids):,}",
+            cell.outcomes.model.weights_sha256[:12],
+            cell.outcomes.prompts_sha256[:12],
+        )
+    return table
+
+
+def difference_text(found: Difference) -> str:
+    """Format a difference in percentage points with its 95% interval, brackets escaped."""
+    numbers = [f"{100 * value:+.1f}" for value in (found.value, found.low, found.high)]
+    value, low, high = ("0.0" if float(text) == 0 else text for text in numbers)
+    return f"{value} \\[{low}, {high}]"
+
+
+def p_text(comparison: Comparison) -> str:
+    """Format the p value, adjusted where it was; a reproduction has none."""
+    adjusted = comparison.q_value if comparison.q_value is not None else comparison.p_value
+    if adjusted is None:
+        return "-"
+    return "<0.001" if adjusted < 0.001 else f"{adjusted:.3f}"  # noqa: PLR2004 (as many decimals as shown)

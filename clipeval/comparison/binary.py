@@ -1,0 +1,143 @@
+"""Right or wrong, twice for every image: the difference of two proportions on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from clipeval.errors import ScoringError
+from clipeval.records import CellOutcomes, Difference
+from clipeval.records.results import BoolArray, IntArray
+from clipeval.stats import (
+    Clustering,
+    Discordance,
+    Interval,
+    cluster,
+    effective,
+    mcnemar_mid_p,
+    minimum_detectable_difference,
+    score_p_value,
+    tango_interval,
+)
+
+ONE_SIDED = 0.90
+"""A two-sided interval at 90% has the one-sided 95% bounds as its ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedProportions:
+    """What two cells have right, image by image, counted."""
+
+    n_base: int
+    """Images that the base has right."""
+    n_candidate: int
+    found: Discordance
+    clustering: Clustering | None
+
+    @classmethod
+    def of(cls, then: BoolArray, now: BoolArray, groups: IntArray | None) -> PairedProportions:
+        """Count.
+
+        Args:
+            then: (N,) whether the base is right.
+            now: (N,) whether the candidate is.
+            groups: (N,) indices of groups of dependent images, or None.
+        Raises:
+            ScoringError: N is zero, or all images are of one group.
+        """
+        found = Discordance(
+            n=len(then),
+            newly_right=int(np.count_nonzero(~then & now)),
+            newly_wrong=int(np.count_nonzero(then & ~now)),
+        )
+        clustering = None
+        if groups is not None:
+            clustering = cluster(now.astype(np.float64) - then, groups)
+        return cls(
+            n_base=int(np.count_nonzero(then)),
+            n_candidate=int(np.count_nonzero(now)),
+            found=found,
+            clustering=clustering,
+        )
+
+    @property
+    def counted(self) -> Discordance:
+        """The counts that independent images would give as much evidence with."""
+        return effective(self.found, self.clustering) if self.clustering else self.found
+
+    @property
+    def df(self) -> int | None:
+        """Degrees of freedom of the t distribution that groups call for; None without groups."""
+        return self.clustering.df if self.clustering else None
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Return Tango's interval of the difference."""
+        counted = self.counted
+        return _tango(counted.newly_right, counted.newly_wrong, counted.n, confidence, self.df)
+
+    def difference(self) -> Difference:
+        """Return both proportions, their difference and its intervals."""
+        two_sided, one_sided = self.interval(), self.interval(ONE_SIDED)
+        return Difference(
+            base=self.n_base / self.found.n,
+            candidate=self.n_candidate / self.found.n,
+            value=self.found.difference,
+            low=two_sided.low,
+            high=two_sided.high,
+            lower_bound=one_sided.low,
+            upper_bound=one_sided.high,
+            method="tango-rao-scott" if self.clustering else "tango",
+        )
+
+    def p_value(self) -> float:
+        """Return the two-sided p value of no difference: mid-p McNemar, with groups the score test."""
+        if self.clustering is None:
+            return mcnemar_mid_p(
+                newly_right=int(self.found.newly_right), newly_wrong=int(self.found.newly_wrong)
+            )
+        return score_p_value(self.counted, difference=0.0, alternative="two-sided", df=self.df)
+
+    def p_beyond(self, difference: float, alternative: Literal["less", "greater"]) -> float:
+        """Return the one-sided p value of the true difference not being on that side of a limit."""
+        return score_p_value(
+            self.counted, difference=difference, alternative=alternative, df=self.df
+        )
+
+    def detectable(self) -> float:
+        """Return the smallest difference that so many images, so discordant, show in 80% of cases."""
+        return minimum_detectable_difference(n=self.counted.n, rate=self.counted.rate, df=self.df)
+
+
+def group_indices(cell: CellOutcomes) -> IntArray | None:
+    """Number the groups of a cell's images; an image without one is a group of its own.
+
+    Returns:
+        (N,) int64, or None if no image has a group.
+    Raises:
+        ScoringError: all images are of one group.
+    """
+    if not any(group is not None for group in cell.groups):
+        return None
+    names = [
+        ("image", sample_id) if group is None else ("group", group)
+        for sample_id, group in zip(cell.sample_ids, cell.groups, strict=True)
+    ]
+    number = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    if len(number) == 1:
+        raise ScoringError(
+            f"{cell.cell}: all {len(names):,} images are of one group, '{cell.groups[0]}': one group "
+            "says nothing about others; expected two or more in the column 'group'"
+        )
+    return np.asarray([number[name] for name in names], dtype=np.int64)
+
+
+@lru_cache(maxsize=4096)
+def _tango(
+    newly_right: float, newly_wrong: float, n: float, confidence: float, df: int | None
+) -> Interval:
+    """Return tango_interval; a thousand classes share few different counts."""
+    found = Discordance(n=n, newly_right=newly_right, newly_wrong=newly_wrong)
+    return tango_interval(found, confidence=confidence, df=df)

@@ -1,0 +1,123 @@
+"""The best of many templates looks better than it is: choose on some images, confirm on others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from clipeval.comparison.compare import compare
+from clipeval.comparison.pairing import take_images
+from clipeval.errors import ComparisonError
+from clipeval.records import CellOutcomes, Holdout, RankedTemplate
+from clipeval.records.results import IntArray
+
+MIN_TEMPLATES = 2
+
+
+def confirm_winner(
+    cells: Sequence[CellOutcomes], *, reference: str | None, fraction: float, setting: str
+) -> Holdout:
+    """Rank templates on one part of the images and compare the winner once on the rest.
+
+    Which images are held out depends on their ids alone (on the groups', where there are groups), so
+    that every run of the same data set holds out the same ones; classes keep their shares.
+
+    Args:
+        cells: of one data set, model and setting, one a template.
+        reference: id of the template that the winner is compared with; where it is None or wins, the
+            runner-up is.
+        fraction: share of images to hold out, in (0, 1).
+        setting: device and precision, to be recorded.
+    Raises:
+        ComparisonError: fewer than two templates, images that differ between them, or a part that
+            would be empty.
+    """
+    if len(cells) < MIN_TEMPLATES:
+        raise ComparisonError(
+            f"holdout: {cells[0].dataset} has one template; ranking takes two or more"
+        )
+    held_out = held_out_images(cells[0], fraction)
+    _refuse_empty(held_out, cells[0], fraction)
+    explored_ids = {
+        id_ for id_, is_out in zip(cells[0].sample_ids, held_out, strict=True) if not is_out
+    }
+    ranked = sorted(cells, key=lambda cell: -_top1(_part(cell, explored_ids, is_in=True)))
+    winner = ranked[0]
+    others = {cell.template: cell for cell in ranked[1:]}
+    opponent = others.get(reference, ranked[1]) if reference is not None else ranked[1]
+    confirmation = compare(
+        _part(opponent, explored_ids, is_in=False),
+        _part(winner, explored_ids, is_in=False),
+        kind="template",
+    )
+    return Holdout(
+        dataset=winner.dataset,
+        model=winner.model.id,
+        setting=setting,
+        fraction=fraction,
+        n_explored=len(explored_ids),
+        n_held_out=confirmation.n_images,
+        ranking=tuple(
+            RankedTemplate(
+                template=cell.template, top1=_top1(_part(cell, explored_ids, is_in=True))
+            )
+            for cell in ranked
+        ),
+        winner=winner.template,
+        winner_held_out=confirmation.top1.candidate,
+        opponent=opponent.template,
+        confirmation=confirmation,
+    )
+
+
+def held_out_images(cell: CellOutcomes, fraction: float) -> list[bool]:
+    """Say for each image whether it is held out.
+
+    Args:
+        cell: whose images; groups stay together.
+        fraction: share to hold out of each class, rounded.
+    """
+    units = [
+        f"image {id_}" if group is None else f"group {group}"
+        for id_, group in zip(cell.sample_ids, cell.groups, strict=True)
+    ]
+    # A group counts for the class of its first image by id, whatever the order of images.
+    stratum: dict[str, str] = {}
+    for position in sorted(range(len(units)), key=cell.sample_ids.__getitem__):
+        stratum.setdefault(units[position], cell.class_keys[cell.labels[position]])
+    by_stratum: dict[str, list[str]] = {}
+    for unit, key in stratum.items():
+        by_stratum.setdefault(key, []).append(unit)
+    chosen = {
+        unit
+        for members in by_stratum.values()
+        for unit in sorted(members, key=_hash)[: round(fraction * len(members))]
+    }
+    return [unit in chosen for unit in units]
+
+
+def _hash(unit: str) -> bytes:
+    return hashlib.sha256(f"holdout {unit}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _part(cell: CellOutcomes, ids: set[str], *, is_in: bool) -> CellOutcomes:
+    positions: IntArray = np.asarray(
+        [i for i, id_ in enumerate(cell.sample_ids) if (id_ in ids) == is_in], dtype=np.int64
+    )
+    return take_images(cell, positions)
+
+
+def _top1(cell: CellOutcomes) -> float:
+    return float(np.mean(cell.predicted == cell.labels))
+
+
+def _refuse_empty(held_out: Sequence[bool], cell: CellOutcomes, fraction: float) -> None:
+    n_held_out = sum(held_out)
+    if not 0 < n_held_out < len(held_out):
+        raise ComparisonError(
+            f"holdout: a fraction of {fraction:g} of {len(held_out):,} images of {cell.dataset} leaves "
+            f"{n_held_out:,} to confirm on and {len(held_out) - n_held_out:,} to choose on; "
+            "expected some of both: take another fraction, or more images"
+        )

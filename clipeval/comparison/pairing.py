@@ -1,0 +1,139 @@
+"""Lines two cells up image by image, or says what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from clipeval.errors import ComparisonError
+from clipeval.records import CellOutcomes
+from clipeval.records.results import IntArray
+
+N_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedCells:
+    """Two cells with the same images in the order of their ids, and classes in the order of their keys.
+
+    What is computed from them then depends neither on the order of images nor on that of classes.
+    """
+
+    base: CellOutcomes
+    candidate: CellOutcomes
+
+
+def pair_images(base: CellOutcomes, candidate: CellOutcomes) -> PairedCells:
+    """Pair two cells by sample id.
+
+    Raises:
+        ComparisonError: images, labels, class lists, or with the same weights the preprocessing differ;
+            the message says all that does.
+    """
+    differences = [
+        *_class_differences(base, candidate),
+        *_image_differences(base, candidate),
+        *_preprocessing_differences(base, candidate),
+    ]
+    if not differences:
+        paired = PairedCells(in_canonical_order(base), in_canonical_order(candidate))
+        differences = _label_differences(paired)
+    if differences:
+        raise ComparisonError(
+            f"{base.cell} (base) and {candidate.cell} (candidate) cannot be compared: "
+            f"{'; '.join(differences)}; evaluate both on the same images and labels"
+        )
+    return paired
+
+
+def in_canonical_order(cell: CellOutcomes) -> CellOutcomes:
+    """Return a cell with images sorted by id and classes numbered in the order of their keys."""
+    by_key = sorted(range(len(cell.class_keys)), key=cell.class_keys.__getitem__)
+    new_index = np.empty(len(by_key), dtype=np.int64)
+    new_index[by_key] = np.arange(len(by_key))
+    renumbered = replace(
+        cell,
+        class_keys=tuple(cell.class_keys[i] for i in by_key),
+        class_names=tuple(cell.class_names[i] for i in by_key),
+        labels=new_index[cell.labels],
+        predicted=new_index[cell.predicted],
+    )
+    order = sorted(range(len(cell.sample_ids)), key=cell.sample_ids.__getitem__)
+    return take_images(renumbered, np.asarray(order, dtype=np.int64))
+
+
+def take_images(cell: CellOutcomes, positions: IntArray) -> CellOutcomes:
+    """Return a cell with the images at these positions only, in their order."""
+    chosen = positions.tolist()
+    return replace(
+        cell,
+        sample_ids=tuple(cell.sample_ids[i] for i in chosen),
+        paths=tuple(cell.paths[i] for i in chosen),
+        groups=tuple(cell.groups[i] for i in chosen),
+        labels=cell.labels[positions],
+        predicted=cell.predicted[positions],
+        in_top5=None if cell.in_top5 is None else cell.in_top5[positions],
+        confidence=None if cell.confidence is None else cell.confidence[positions],
+        score_gap=None if cell.score_gap is None else cell.score_gap[positions],
+    )
+
+
+def _class_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
+    return _only_in("class", "classes", base.class_keys, candidate.class_keys)
+
+
+def _image_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
+    if not set(base.sample_ids) & set(candidate.sample_ids):
+        counts = f"{len(base.sample_ids):,} and {len(candidate.sample_ids):,} images"
+        examples = f"{_named(base.sample_ids)} and {_named(candidate.sample_ids)}"
+        return [f"they have 0 images in common ({counts}, such as {examples})"]
+    return _only_in("image", "images", base.sample_ids, candidate.sample_ids)
+
+
+def _only_in(one: str, many: str, base: Sequence[str], candidate: Sequence[str]) -> list[str]:
+    found = []
+    for name, mine, other in (("base", base, candidate), ("candidate", candidate, base)):
+        known = set(other)
+        if extra := [each for each in mine if each not in known]:
+            noun = one if len(extra) == 1 else many
+            found.append(f"{len(extra):,} {noun} only in the {name}: {_named(extra)}")
+    return found
+
+
+def _label_differences(paired: PairedCells) -> list[str]:
+    base, candidate = paired.base, paired.candidate
+    differing = np.flatnonzero(base.labels != candidate.labels)
+    if not len(differing):
+        return []
+    first = int(differing[0])
+    then, now = (cell.class_keys[cell.labels[first]] for cell in (base, candidate))
+    example = f"{candidate.sample_ids[first]} is '{then}' in the base and '{now}' in the candidate"
+    return [f"{len(differing):,} of {len(base.labels):,} images have another label: {example}"]
+
+
+def _preprocessing_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
+    """Report other preprocessing of the same weights: it would be measured in place of the model.
+
+    A model with other weights brings its own, which is part of what is compared.
+    """
+    then, now = base.model, candidate.model
+    if then.weights_sha256 != now.weights_sha256:
+        return []
+    if then.preprocessing_sha256 == now.preprocessing_sha256:
+        return []
+    changed = preprocessing_text(base, candidate)
+    return [f"the weights are the same, but the preprocessing differs ({changed})"]
+
+
+def preprocessing_text(base: CellOutcomes, candidate: CellOutcomes) -> str:
+    """Say which settings of the preprocessing differ: `mean (0.5, 0.5, 0.5) -> (0.48, 0.46, 0.41)`."""
+    then, now = base.model.preprocessing, candidate.model.preprocessing
+    changed = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    return ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in changed) or "its hash"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:N_NAMED])
+    return f"{shown}, ..." if len(names) > N_NAMED else shown

@@ -1,0 +1,145 @@
+"""All gates of one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from clipeval.comparison import compare
+from clipeval.errors import ComparisonError, ConfigError, ScoringError
+from clipeval.gates.absolute import decide_limits
+from clipeval.gates.class_drops import decide_class_drops
+from clipeval.gates.per_class import decide_class_limits
+from clipeval.gates.relative import decide_drop, decide_flip_rate, undecided
+from clipeval.gates.states import enforced
+from clipeval.records import (
+    Against,
+    CellOutcomes,
+    CellResult,
+    Comparison,
+    GateResult,
+    GateSpec,
+    Verdict,
+)
+from clipeval.records.comparisons import ComparisonKind
+from clipeval.records.results import GateKind
+from clipeval.records.specs import OnInconclusive
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is nothing to compare a cell with."""
+
+    message: str
+    state: Verdict = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Itself:
+    """The cell is the reference that others are compared with."""
+
+
+Counterpart = Callable[[Against], CellOutcomes | Absent | Itself]
+"""Finds what a cell is compared with."""
+_KINDS: dict[Against, ComparisonKind] = {
+    "baseline": "baseline",
+    "reference_template": "template",
+    "reference_model": "model",
+}
+
+
+def decide(
+    gates: Sequence[GateSpec], result: CellResult, cell: CellOutcomes, counterpart: Counterpart
+) -> tuple[GateResult, ...]:
+    """Decide the gates of a cell, in their order; all of them, whatever the first ones say.
+
+    Args:
+        gates: those that apply.
+        result: the cell as it was measured.
+        cell: the same, image by image.
+        counterpart: finds the baseline, the reference template's or the reference model's cell.
+    Raises:
+        ConfigError: a gate has no limit, and so would always pass.
+    """
+    decider = _Decider(result, cell, counterpart)
+    return tuple(enforced(decided, gate) for gate in gates for decided in decider.decide(gate))
+
+
+def judge_drop(
+    comparison: Comparison, *, margin: float, on_inconclusive: OnInconclusive
+) -> GateResult:
+    """Decide whether top-1 dropped by no more than a margin, outside of any suite."""
+    gate = GateSpec(metric="top1", max_drop=margin, on_inconclusive=on_inconclusive)
+    return enforced(decide_drop("top1", margin, comparison, against=comparison.base), gate)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decider:
+    result: CellResult
+    cell: CellOutcomes
+    counterpart: Counterpart
+    _compared: dict[str, Comparison] = field(default_factory=dict)
+    """By cell id of the base: several gates share one comparison."""
+
+    def decide(self, gate: GateSpec) -> list[GateResult]:
+        limits = (gate.min, gate.max, gate.max_drop, gate.max_negative_flip_rate)
+        if all(limit is None for limit in limits):
+            place = f"{gate.where}: " if gate.where else ""
+            raise ConfigError(
+                f"{place}gate on '{gate.metric}' has no limit; "
+                "give min, max, max_drop or max_negative_flip_rate"
+            )
+        results: list[GateResult] = []
+        if gate.classes:
+            results += decide_class_limits(gate, self.cell)
+        else:
+            results += decide_limits(gate, self.result.metrics)
+        if gate.max_drop is not None or gate.max_negative_flip_rate is not None:
+            results += self._relative(gate)
+        return results
+
+    def _relative(self, gate: GateSpec) -> list[GateResult]:
+        base = self.counterpart(gate.against)
+        if isinstance(base, Itself):
+            return []
+        if isinstance(base, Absent):
+            return self._undecided(gate, base.message, base.state)
+        against = base.cell if gate.against != "baseline" else "baseline"
+        try:
+            comparison = self._compare(base, _KINDS[gate.against])
+            return self._decide_relative(gate, base, comparison, against)
+        except (ComparisonError, ScoringError) as error:
+            return self._undecided(gate, str(error), "error")
+
+    def _compare(self, base: CellOutcomes, kind: ComparisonKind) -> Comparison:
+        key = f"{kind} {base.cell}"
+        if key not in self._compared:
+            self._compared[key] = compare(base, self.cell, kind=kind)
+        return self._compared[key]
+
+    def _decide_relative(
+        self, gate: GateSpec, base: CellOutcomes, comparison: Comparison, against: str
+    ) -> list[GateResult]:
+        results: list[GateResult] = []
+        if gate.max_drop is not None and gate.classes:
+            results += decide_class_drops(
+                gate, gate.max_drop, base, self.cell, comparison, against=against
+            )
+        elif gate.max_drop is not None:
+            results.append(decide_drop(gate.metric, gate.max_drop, comparison, against=against))
+        if gate.max_negative_flip_rate is not None:
+            results.append(
+                decide_flip_rate(gate.max_negative_flip_rate, comparison, against=against)
+            )
+        return results
+
+    def _undecided(self, gate: GateSpec, message: str, state: Verdict) -> list[GateResult]:
+        limits: tuple[tuple[GateKind, float | None], ...] = (
+            ("max_drop", gate.max_drop),
+            ("max_negative_flip_rate", gate.max_negative_flip_rate),
+        )
+        return [
+            undecided(gate.metric, kind, limit, message, against=gate.against, state=state)
+            for kind, limit in limits
+            if limit is not None
+        ]

@@ -1,0 +1,232 @@
+"""Limits on single classes, corrected for how many are looked at (Holm)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import binomtest
+
+from clipeval.comparison.binary import group_indices
+from clipeval.comparison.wording import p_text
+from clipeval.errors import did_you_mean
+from clipeval.gates.absolute import digits_apart, side
+from clipeval.gates.relative import MAX_IMAGES, undecided
+from clipeval.gates.settling import images_by_width, settle_text
+from clipeval.records import CellOutcomes, GateResult, GateSpec, Verdict
+from clipeval.records.results import BoolArray
+from clipeval.stats import Clustering, Interval, cluster, effective_wilson_interval, holm
+
+SIGNIFICANCE = 0.05
+ONE_SIDED = 0.90
+
+
+def decide_class_limits(gate: GateSpec, cell: CellOutcomes) -> tuple[GateResult, ...]:
+    """Decide min and max for each class of a gate.
+
+    A class that keeps the limit passes. One beyond it fails if that is more than chance (one-sided exact
+    binomial test, Holm over the classes of the gate), and is inconclusive if not.
+
+    Returns:
+        The results of classes that did not pass; one result for all where every class did.
+    """
+    limits: tuple[tuple[Literal["min", "max"], float | None], ...] = (
+        ("min", gate.min),
+        ("max", gate.max),
+    )
+    results: list[GateResult] = []
+    for kind, limit in limits:
+        if limit is not None:
+            results += _decide_kind(gate, kind, limit, cell)
+    return tuple(results)
+
+
+def chosen_classes(gate: GateSpec, cell: CellOutcomes) -> tuple[list[int], list[str]]:
+    """Return the indices of a gate's classes, and the names that the data set does not have."""
+    if gate.classes == "all":
+        return list(range(len(cell.class_keys))), []
+    index_of = {
+        **{key: i for i, key in enumerate(cell.class_keys)},
+        **{name: i for i, name in enumerate(cell.class_names)},
+    }
+    unknown = [name for name in gate.classes if name not in index_of]
+    return [index_of[name] for name in gate.classes if name in index_of], unknown
+
+
+def unknown_class(
+    gate: GateSpec,
+    kind: Literal["min", "max", "max_drop"],
+    limit: float,
+    name: str,
+    cell: CellOutcomes,
+) -> GateResult:
+    """Return the error of a gate on a class that does not exist."""
+    known = (*cell.class_names, *cell.class_keys)
+    return undecided(
+        gate.metric,
+        kind,
+        limit,
+        f"{gate.metric} of class '{name}': {cell.dataset} has no such class{did_you_mean(name, known)}; "
+        f"available: {', '.join(cell.class_names[:MAX_IMAGES])}",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """One class: how many of its images (of those predicted as it) are right."""
+
+    name: str
+    n_right: int
+    n: int
+    design_effect: float
+    """By how much groups of dependent images divide what the counts are worth; 1 without groups."""
+    wrong_images: tuple[str, ...]
+
+    @property
+    def value(self) -> float:
+        return self.n_right / self.n
+
+    @property
+    def independent(self) -> tuple[int, int]:
+        """How many right of how many independent images this is worth, in whole images."""
+        n = max(1, math.floor(self.n / self.design_effect))
+        return min(n, round(self.value * n)), n
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        clustering = Clustering(self.n, self.design_effect)
+        return effective_wilson_interval(self.n_right, self.n, clustering, confidence=confidence)
+
+
+def _decide_kind(
+    gate: GateSpec, kind: Literal["min", "max"], limit: float, cell: CellOutcomes
+) -> list[GateResult]:
+    indices, unknown = chosen_classes(gate, cell)
+    results = [unknown_class(gate, kind, limit, name, cell) for name in unknown]
+    counted = [_count(gate.metric, cell, index) for index in indices]
+    empty = [one for one in counted if one.n == 0]
+    results += [_without_images(gate.metric, kind, limit, one) for one in empty]
+    measured = [one for one in counted if one.n > 0]
+    decided = _decide_all(gate.metric, kind, limit, measured)
+    open_or_failed = [one for one in decided if one.state != "pass"]
+    if len(decided) == 1:
+        return [*results, *decided]
+    if results or open_or_failed:
+        return [*results, *open_or_failed]
+    return [_all_pass(gate.metric, kind, limit, measured)]
+
+
+def _count(metric: str, cell: CellOutcomes, index: int) -> _Counted:
+    is_label: BoolArray = cell.labels == index
+    is_predicted: BoolArray = cell.predicted == index
+    considered = is_label if metric == "recall" else is_predicted
+    wrong = np.flatnonzero(considered & (is_label != is_predicted))[:MAX_IMAGES]
+    return _Counted(
+        name=cell.class_names[index],
+        n_right=int(np.count_nonzero(is_label & is_predicted)),
+        n=int(np.count_nonzero(considered)),
+        design_effect=_design_effect(cell, is_label == is_predicted, considered),
+        wrong_images=tuple(cell.sample_ids[i] for i in wrong.tolist()),
+    )
+
+
+def _design_effect(cell: CellOutcomes, right: BoolArray, considered: BoolArray) -> float:
+    groups = group_indices(cell)
+    if groups is None or not considered.any():
+        return 1.0
+    within = groups[considered]
+    if within.min() == within.max():
+        return float(len(within))  # one group, however many images, is one observation
+    return cluster(right[considered].astype(np.float64), within).design_effect
+
+
+def _decide_all(
+    metric: str, kind: Literal["min", "max"], limit: float, measured: Sequence[_Counted]
+) -> list[GateResult]:
+    beyond: Literal["less", "greater"] = "less" if kind == "min" else "greater"
+    p_values = [
+        float(binomtest(*one.independent, limit, alternative=beyond).pvalue) for one in measured
+    ]
+    adjusted = holm(np.asarray(p_values, dtype=np.float64)).tolist()
+    return [
+        _decide_class(metric, kind, limit, one, p_value)
+        for one, p_value in zip(measured, adjusted, strict=True)
+    ]
+
+
+def _decide_class(
+    metric: str, kind: Literal["min", "max"], limit: float, one: _Counted, p_value: float
+) -> GateResult:
+    is_kept = one.value >= limit if kind == "min" else one.value <= limit
+    state: Verdict = "pass" if is_kept else "fail" if p_value < SIGNIFICANCE else "inconclusive"
+    interval = one.interval()
+    message = (
+        f"{_measured_text(metric, limit, one, interval)} {side(kind, is_kept=is_kept)} {limit:g}"
+    )
+    n_to_settle = None
+    if state == "fail":
+        message += f" ({p_text(p_value)} by Holm)"
+    elif state == "inconclusive":
+        n_to_settle = _n_to_settle(one, limit)
+        message += (
+            f", but that may be chance ({p_text(p_value)} by Holm); {settle_text(n_to_settle)}"
+        )
+    return GateResult(
+        metric=metric,
+        kind=kind,
+        limit=limit,
+        value=one.value,
+        low=interval.low,
+        high=interval.high,
+        state=state,
+        message=message,
+        class_name=one.name,
+        p_value=p_value,
+        n_to_settle=n_to_settle,
+        images=one.wrong_images if state != "pass" else (),
+    )
+
+
+def _n_to_settle(one: _Counted, limit: float) -> int | None:
+    interval = one.interval(ONE_SIDED)
+    return images_by_width(
+        value=one.value, limit=limit, low=interval.low, high=interval.high, n_images=one.n
+    )
+
+
+def _measured_text(metric: str, limit: float, one: _Counted, interval: Interval) -> str:
+    digits = digits_apart(one.value, limit)
+    return (
+        f"{metric} of '{one.name}' {one.value:.{digits}f} "
+        f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}] of {one.n:,} images"
+    )
+
+
+def _without_images(
+    metric: str, kind: Literal["min", "max"], limit: float, one: _Counted
+) -> GateResult:
+    why = "has no images" if metric == "recall" else "was never predicted"
+    message = f"{metric} of '{one.name}' does not exist: the class {why}"
+    return undecided(metric, kind, limit, message)
+
+
+def _all_pass(
+    metric: str, kind: Literal["min", "max"], limit: float, measured: Sequence[_Counted]
+) -> GateResult:
+    nearest = (min if kind == "min" else max)(measured, key=lambda one: one.value)
+    interval = nearest.interval()
+    word = "lowest" if kind == "min" else "highest"
+    limit_word = "minimum" if kind == "min" else "maximum"
+    return GateResult(
+        metric=metric,
+        kind=kind,
+        limit=limit,
+        value=nearest.value,
+        low=interval.low,
+        high=interval.high,
+        state="pass",
+        message=f"{metric} of all {len(measured)} classes keeps the {limit_word} {limit:g}; "
+        f"{word}: '{nearest.name}' {nearest.value:.3f}",
+    )

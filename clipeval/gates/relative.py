@@ -1,0 +1,199 @@
+"""Limits on what may have become worse: max_drop and max_negative_flip_rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from clipeval.comparison.wording import p_text, points, points_interval, reproduction_text
+from clipeval.gates.settling import (
+    images_by_width,
+    images_for_difference,
+    images_for_top1,
+    settle_text,
+)
+from clipeval.records import Comparison, Difference, GateResult, Verdict
+from clipeval.records.results import GateKind
+from clipeval.stats import Clustering, effective_wilson_interval, wilson_interval
+
+ONE_SIDED = 0.90
+"""A two-sided interval at 90% has the one-sided 95% bounds as its ends."""
+MAX_IMAGES = 20
+N_CLASSES = 3
+_SAYS: Mapping[Verdict, str] = {
+    "pass": "a drop of more than {margin} points is ruled out",
+    "fail": "a drop of more than {margin} points is shown",
+    "inconclusive": "a drop of more than {margin} points is neither shown nor ruled out",
+}
+
+
+def decide_drop(metric: str, margin: float, comparison: Comparison, *, against: str) -> GateResult:
+    """Decide whether a metric dropped by no more than a margin, as a non-inferiority test.
+
+    PASS if the one-sided 95% bound shows a smaller drop, FAIL if the other one shows a larger one, else
+    INCONCLUSIVE. The same weights and prompts are no matter of chance: they pass if what changed is
+    within the numeric floor, and fail if it is not.
+    """
+    found = _difference(metric, comparison)
+    if found is None:
+        message = (
+            f"{metric} cannot be compared with {against}: it is not known of both "
+            "(top-k needs more than k classes)"
+        )
+        return undecided(metric, "max_drop", margin, message, against=against)
+    numbers = (found.value, found.lower_bound, found.upper_bound)
+    if not all(math.isfinite(number) for number in numbers):
+        message = f"the difference in {metric} is {found.value}; a gate on it cannot be decided"
+        return undecided(metric, "max_drop", margin, message, against=against)
+    n_to_settle = None
+    if comparison.reproduction is not None:
+        state: Verdict = "pass" if comparison.reproduction.is_within else "fail"
+        message = f"{metric}: {reproduction_text(comparison.reproduction, comparison.n_images)}"
+    else:
+        state = non_inferiority(found.lower_bound, found.upper_bound, margin)
+        if state == "inconclusive":
+            n_to_settle = _n_to_settle(metric, margin, comparison, found)
+        message = _drop_message(metric, margin, found, state)
+        if state == "inconclusive":
+            message += f"; {settle_text(n_to_settle)}"
+        elif state == "fail":
+            message += _worst_classes(comparison)
+    return GateResult(
+        metric=metric,
+        kind="max_drop",
+        limit=margin,
+        value=found.value,
+        low=found.lower_bound,
+        high=found.upper_bound,
+        state=state,
+        message=message,
+        against=against,
+        n_to_settle=n_to_settle,
+        images=newly_wrong(comparison) if state != "pass" else (),
+    )
+
+
+def decide_flip_rate(limit: float, comparison: Comparison, *, against: str) -> GateResult:
+    """Decide whether the share of newly wrong images is within a limit, by its one-sided 95% bounds.
+
+    Source: Yan et al., "Positive-congruent training: towards regression-free model updates", CVPR 2021,
+        for the negative flip rate; the bounds are those of the Wilson score interval.
+    """
+    n_wrong, n_images = comparison.n_newly_wrong, comparison.n_images
+    if comparison.n_groups is not None and comparison.design_effect is not None:
+        clustering = Clustering(comparison.n_groups, comparison.design_effect)
+        interval = effective_wilson_interval(n_wrong, n_images, clustering, confidence=ONE_SIDED)
+    else:
+        interval = wilson_interval(n_wrong, n_images, confidence=ONE_SIDED)
+    rate = comparison.negative_flip_rate
+    n_to_settle = None
+    if comparison.reproduction is not None:
+        state: Verdict = "pass" if comparison.reproduction.is_within else "fail"
+        message = f"negative flips: {reproduction_text(comparison.reproduction, n_images)}"
+    else:
+        state = (
+            "pass" if interval.high < limit else "fail" if interval.low > limit else "inconclusive"
+        )
+        message = (
+            f"{n_wrong:,} of {n_images:,} images are newly wrong: {rate:.2%} "
+            f"[{interval.low:.2%}, {interval.high:.2%}], limit {limit:.2%}"
+        )
+        if state == "inconclusive":
+            n_to_settle = images_by_width(
+                value=rate, limit=limit, low=interval.low, high=interval.high, n_images=n_images
+            )
+            message += f": neither shown nor ruled out to be above it; {settle_text(n_to_settle)}"
+    return GateResult(
+        metric="top1",
+        kind="max_negative_flip_rate",
+        limit=limit,
+        value=rate,
+        low=interval.low,
+        high=interval.high,
+        state=state,
+        message=message,
+        against=against,
+        n_to_settle=n_to_settle,
+        images=newly_wrong(comparison) if state != "pass" else (),
+    )
+
+
+def non_inferiority(lower_bound: float, upper_bound: float, margin: float) -> Verdict:
+    """Say on which side of -margin a difference with these one-sided bounds is shown to lie."""
+    if lower_bound > -margin:
+        return "pass"
+    return "fail" if upper_bound < -margin else "inconclusive"
+
+
+def undecided(
+    metric: str,
+    kind: GateKind,
+    limit: float,
+    message: str,
+    *,
+    against: str | None = None,
+    state: Verdict = "error",
+) -> GateResult:
+    """Return a gate for which there is nothing to decide with."""
+    return GateResult(
+        metric=metric,
+        kind=kind,
+        limit=limit,
+        value=None,
+        low=None,
+        high=None,
+        state=state,
+        message=message,
+        against=against,
+    )
+
+
+def newly_wrong(comparison: Comparison) -> tuple[str, ...]:
+    """Return the ids of the first newly wrong images."""
+    return tuple(flip.sample_id for flip in comparison.newly_wrong[:MAX_IMAGES])
+
+
+def _difference(metric: str, comparison: Comparison) -> Difference | None:
+    """Return the difference of a metric; three names of one average are one difference."""
+    match metric:
+        case "top1":
+            return comparison.top1
+        case "top5":
+            return comparison.top5
+        case "macro_precision":
+            return comparison.macro_precision
+        case "macro_f1":
+            return comparison.macro_f1
+        case "macro_recall" | "mean_per_class_recall" | "balanced_accuracy":
+            return comparison.macro_recall
+        case _:
+            return None
+
+
+def _n_to_settle(
+    metric: str, margin: float, comparison: Comparison, found: Difference
+) -> int | None:
+    if metric == "top1":
+        return images_for_top1(comparison, margin)
+    return images_for_difference(found, margin=margin, n_images=comparison.n_images)
+
+
+def _drop_message(metric: str, margin: float, found: Difference, state: Verdict) -> str:
+    interval = points_interval(found.lower_bound, found.upper_bound)
+    says = _SAYS[state].format(margin=f"{100 * margin:g}")
+    return (
+        f"{metric} {found.base:.3f} -> {found.candidate:.3f}, {points(found.value)} points "
+        f"{interval}: {says}"
+    )
+
+
+def _worst_classes(comparison: Comparison) -> str:
+    """Name the classes that lost most, those first where that is least likely chance."""
+    lost = [one for one in comparison.per_class if one.difference < 0]
+    lost.sort(key=lambda one: (one.adjusted_p, one.difference))
+    named = ", ".join(
+        f"{one.name} {points(one.difference)} ({p_text(one.adjusted_p)})"
+        for one in lost[:N_CLASSES]
+    )
+    more = f" and {len(lost) - N_CLASSES} more" if len(lost) > N_CLASSES else ""
+    return f"; classes that lost recall: {named}{more}" if lost else ""

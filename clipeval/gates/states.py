@@ -1,0 +1,24 @@
+"""The order of verdicts, and what an inconclusive one comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from clipeval.records import GateResult, GateSpec, Verdict
+
+_FROM_BEST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail", "error")
+
+
+def worst(states: Iterable[Verdict]) -> Verdict:
+    """Return the worst of the states: error, fail, inconclusive, pass; pass if there are none."""
+    return max(states, key=_FROM_BEST.index, default="pass")
+
+
+def enforced(result: GateResult, gate: GateSpec) -> GateResult:
+    """Turn an inconclusive result into a failure where the gate asks for certainty."""
+    if result.state != "inconclusive" or gate.on_inconclusive == "warn":
+        return result
+    return replace(
+        result, state="fail", message=f"{result.message}; on_inconclusive is fail, so this fails"
+    )
