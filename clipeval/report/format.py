@@ -26,10 +26,15 @@ _METRIC_NAMES = {
     "nll": "NLL",
     "brier": "Brier",
     "ece": "ECE",
+    "recall": "Recall",
+    "precision": "Precision",
+    "f1": "F1",
+    "negative_flip_rate": "Newly wrong",
 }
 _UNSAFE_TO_SHOW = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+_SMALLEST_P = 0.001
 _KIB = 1024
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -63,6 +68,43 @@ def points(difference: float) -> str:
     """Format a difference of proportions in percentage points, always signed: `+1.2`, `0.0`."""
     text = f"{100 * difference:+.1f}"
     return "0.0" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Format an interval of a difference in points, both ends signed: `[-3.9, +0.8]`."""
+    return "" if low is None or high is None else f"[{points(low)}, {points(high)}]"
+
+
+def points_apart(distance: float) -> str:
+    """Format a distance in points, which has no direction: `1.2`."""
+    return _signless_zero(100 * abs(distance), 1)
+
+
+def signed_number(value: float) -> str:
+    """Format a difference in a metric's own unit, signed: `+0.031`."""
+    text = f"{value:+.3f}"
+    return "0.000" if float(text) == 0 else text.replace("-", MINUS)
+
+
+def limit_number(limit: float) -> str:
+    """Format a limit times 100 with as many decimals as it has, at least one: 0.0025 -> `0.25`."""
+    text = f"{100 * limit:.10g}"
+    return (text if "." in text or "e" in text else f"{text}.0").replace("-", MINUS)
+
+
+def probability(p: float) -> str:
+    """Format a p or q value: `0.031`, or `< 0.001`."""
+    return "< 0.001" if p < _SMALLEST_P else f"{p:.3f}"
+
+
+def p_words(p: float) -> str:
+    """Say a p value in running text: `p 0.031`, `p < 0.001`."""
+    return f"p {probability(p)}"
+
+
+def tiny(value: float) -> str:
+    """Format a numeric distance, where only the order of magnitude matters: `3.1e-07`."""
+    return f"{value:.1e}".replace("-", MINUS) if value else "0"
 
 
 def metric_name(metric: str) -> str:

@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from clipeval.records import CellError, CellResult, GateResult, RunRecord
+from clipeval.records import BaselineUse, CellError, CellResult, Comparison, GateResult, RunRecord
 from clipeval.report import format as fmt
 from clipeval.report.format import visible
-from clipeval.report.gate_text import gate_sentence
+from clipeval.report.gate_text import gate_name, gate_sentence
 from clipeval.report.names import item_name, result_item_name
 from clipeval.report.views.verdict import missing_cells
 
-_NOT_PASSED = ("fail", "inconclusive", "error")
+_FAILED = ("fail", "error")
 
 
 def render_junit(record: RunRecord) -> str:
     """Render a run as JUnit XML; the same input gives the same text.
 
-    A gate that failed or could not be decided is a failure; a cell that could not be evaluated or
-    did not run is an error. Nothing is ever skipped, because dashboards show that as harmless.
+    A gate that failed, or had nothing to be decided with, is a failure, and so is a cell that the
+    baseline has and the suite lost; a cell that could not be evaluated or did not run is an error.
+    A gate that is inconclusive fails nothing, as under pytest: the case carries its sentence in
+    `system-out` and in the property `inconclusive`. Nothing is ever skipped, because dashboards
+    show that as harmless.
     """
     cases = [_case(record, cell) for cell in record.cells]
     cases += [_error_case(record, error) for error in record.errors]
     cases += [_missing_case(record, cell) for cell in missing_cells(record)]
+    if record.baseline is not None:
+        cases += _lost_cases(record, record.baseline)
     counts = {
         "tests": str(len(cases)),
         "failures": str(_count(cases, "failure")),
@@ -48,16 +53,66 @@ def _case(record: RunRecord, cell: CellResult) -> ET.Element:
         if metric.low is not None and metric.high is not None:
             _property(properties, f"{name}.low", repr(metric.low))
             _property(properties, f"{name}.high", repr(metric.high))
-    missed = [gate for gate in cell.gates if gate.state in _NOT_PASSED]
-    if missed:
-        _problem(case, "failure", _headline(missed), (gate_sentence(gate) for gate in missed))
+    for position, gate in enumerate(cell.gates, start=1):
+        _gate_properties(properties, f"gate.{position}", gate)
+    for comparison in record.comparisons:
+        if comparison.candidate == cell.id:
+            _comparison_properties(properties, comparison)
+    still_open = [gate_sentence(gate) for gate in cell.gates if gate.state == "inconclusive"]
+    if still_open:
+        _property(properties, "inconclusive", "; ".join(still_open))
+    failed = [gate for gate in cell.gates if gate.state in _FAILED]
+    if failed:
+        _problem(case, "failure", _headline(failed), (gate_sentence(gate) for gate in failed))
+    if still_open:
+        ET.SubElement(case, "system-out").text = _xml("\n".join(still_open))
     return case
 
 
-def _headline(missed: list[GateResult]) -> str:
-    if len(missed) == 1:
-        return gate_sentence(missed[0])
-    return f"{fmt.count(len(missed), 'gate')} not passed"
+def _gate_properties(properties: ET.Element, prefix: str, gate: GateResult) -> None:
+    _property(properties, f"{prefix}.name", gate_name(gate))
+    if gate.against is not None:
+        _property(properties, f"{prefix}.against", gate.against)
+    _property(properties, f"{prefix}.state", gate.state)
+    numbers = {"value": gate.value, "low": gate.low, "high": gate.high, "limit": gate.limit}
+    for name, value in numbers.items():
+        if value is not None:
+            _property(properties, f"{prefix}.{name}", repr(value))
+    _property(properties, f"{prefix}.message", gate.message)
+
+
+def _comparison_properties(properties: ET.Element, comparison: Comparison) -> None:
+    """Add the difference from one base; the baseline's cell, often of the same id, is `baseline`."""
+    prefix = "vs.baseline" if comparison.kind == "baseline" else f"vs.{comparison.base}"
+    _property(properties, f"{prefix}.difference", repr(comparison.top1.value))
+    _property(properties, f"{prefix}.low", repr(comparison.top1.low))
+    _property(properties, f"{prefix}.high", repr(comparison.top1.high))
+    if comparison.p_value is not None:
+        _property(properties, f"{prefix}.p", repr(comparison.p_value))
+    _property(properties, f"{prefix}.newly_wrong", str(comparison.n_newly_wrong))
+    _property(properties, f"{prefix}.newly_right", str(comparison.n_newly_right))
+
+
+def _headline(failed: list[GateResult]) -> str:
+    if len(failed) == 1:
+        return gate_sentence(failed[0])
+    return f"{fmt.count(len(failed), 'gate')} not passed"
+
+
+def _lost_cases(record: RunRecord, baseline: BaselineUse) -> list[ET.Element]:
+    lost = [
+        (cell, "the baseline has this cell, the suite does not") for cell in baseline.missing_cells
+    ]
+    lost += [
+        (then, f"the baseline has this cell, the suite has it as '{now}'")
+        for then, now in baseline.renamed_cells
+    ]
+    cases = []
+    for cell, message in lost:
+        case = _new_case(record, item_name(cell), time_s=0.0)
+        _problem(case, "failure", message, [message])
+        cases.append(case)
+    return cases
 
 
 def _error_case(record: RunRecord, error: CellError) -> ET.Element:

@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-import re
-
-from clipeval.records import CellResult, GateResult, RunRecord
+from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
 from clipeval.report import format as fmt
-from clipeval.report.views.gates import limit_text
-from clipeval.report.views.verdict import gate_account, missing_cells, n_images
+from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
+from clipeval.report.markdown import code_html, details, escape, escape_sentence, flatten, table
+from clipeval.report.views.baseline import cell_lists, holdout_sentences
+from clipeval.report.views.moved import Move, moves, unmoved
+from clipeval.report.views.verdict import missing_cells, n_images, reason
 
+MAX_IMAGES = 20
+MAX_GATES = 50
+MAX_MOVES = 30
+"""A comment on GitHub holds 65,536 characters; the page has the rest."""
+_MAX_MESSAGE = 240
 _COLUMNS = ("top1", "top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
-_INERT = re.compile(r"[^\W_](?:[^\W_]|[ ./+-]|(?<=[^\W_])[_@](?=[^\W_]))*")
-"""Text that means the same with and without markdown; an @ inside a word mentions nobody."""
-_WORD_JOINER = "\N{WORD JOINER}"
-_WHITESPACE = re.compile(r"\s+")
+_Missed = list[tuple[CellResult, GateResult]]
 
 
 def render_summary(record: RunRecord) -> str:
-    """Render a run as GitHub-flavoured markdown; the same input gives the same text."""
-    blocks = [_headline(record), *_warnings(record)]
-    if record.cells:
-        blocks.append(_cell_table(record.cells))
-    missed = [(cell, gate) for cell in record.cells for gate in cell.gates if gate.state != "pass"]
-    if missed:
-        blocks.append("Gates that did not pass:\n\n" + _gate_table(missed))
-    if record.errors:
-        lines = [f"- {escape(error.id)}: {escape(error.message)}" for error in record.errors]
-        blocks.append("Cells that could not be evaluated:\n\n" + "\n".join(lines))
-    return "\n\n".join(blocks) + "\n"
+    """Render a run as GitHub-flavoured markdown; the same input gives the same text.
 
-
-def escape(text: str) -> str:
-    """Make text inert in one line of markdown or one cell of a table.
-
-    Plain names stay as they are; anything else becomes a code span, the only place where GitHub
-    reads neither markup, HTML, links nor mentions.
+    The verdict comes first, then what moved; what did not is counted and folded away.
     """
-    flat = _WHITESPACE.sub(" ", fmt.visible(text)).strip()
-    if _INERT.fullmatch(flat) and "www." not in flat.lower():
-        return flat
-    runs = [len(run) for run in re.findall("`+", flat)]
-    fence = "`" * (max(runs, default=0) + 1)
-    # a backslash before a pipe would escape the pipe's own escape and end the table cell
-    in_cell = flat.replace("\\|", f"\\{_WORD_JOINER}|").replace("|", "\\|")
-    return f"{fence} {in_cell} {fence}" if runs or not flat else f"`{in_cell}`"
+    missed = [(cell, gate) for cell in record.cells for gate in cell.gates if gate.state != "pass"]
+    moved = moves(record, quote=escape)
+    blocks = [_headline(record), *_warnings(record), *_gates(missed)]
+    if record.errors:
+        lines = [
+            f"- {escape(error.id)}: {escape_sentence(error.message)}" for error in record.errors
+        ]
+        blocks.append("Cells that could not be evaluated:\n\n" + "\n".join(lines))
+    blocks += _moved(moved)
+    counted = [*unmoved(record), *holdout_sentences(record, quote=escape)]
+    blocks += [f"{line}." for line in counted]
+    if record.baseline is not None:
+        has_news = bool(moved or missed or record.verdict != "pass")
+        blocks += _baseline(record.baseline, has_news=has_news)
+    if record.cells:
+        cells = _cell_table(record.cells)
+        is_folded = bool(record.comparisons or missed)
+        blocks.append(details("All cells", cells) if is_folded else cells)
+    return "\n\n".join(blocks) + "\n"
 
 
 def _headline(record: RunRecord) -> str:
     counts = (
         fmt.count(len(record.cells), "cell"),
         fmt.count(n_images(record), "image"),
-        gate_account(record),
+        reason(record),
     )
     return f"**{record.verdict.upper()}** {escape(record.suite)}: {', '.join(counts)}"
 
@@ -75,13 +74,82 @@ def _warnings(record: RunRecord) -> list[str]:
     return found
 
 
+def _gates(missed: _Missed) -> list[str]:
+    """List gates that did not pass, then the images behind each, folded away."""
+    if not missed:
+        return []
+    shown = missed[:MAX_GATES]
+    header = ["Cell", "Gate", "State", "Value", "Interval", "Limit", "Why"]
+    rows = [
+        [
+            escape(cell.id),
+            _gate(gate),
+            gate.state,
+            value_text(gate),
+            interval_text(gate) or fmt.DASH,
+            limit_text(gate),
+            escape_sentence(_shortened(why(gate))) if why(gate) else fmt.DASH,
+        ]
+        for cell, gate in shown
+    ]
+    blocks = ["Gates that did not pass:\n\n" + table(header, rows, numeric=range(3, 6))]
+    if len(missed) > len(shown):
+        blocks.append(f"{fmt.count(len(missed) - len(shown), 'more gate')} in report.html.")
+    return blocks + [_images(cell, gate) for cell, gate in shown if gate.images]
+
+
+def _gate(gate: GateResult) -> str:
+    name = escape(gate_name(gate))
+    return name if gate.against is None else f"{name} against {escape(gate.against)}"
+
+
+def _images(cell: CellResult, gate: GateResult) -> str:
+    shown = gate.images[:MAX_IMAGES]
+    title = (
+        f"{fmt.count(len(gate.images), 'image')} behind {code_html(cell.id)} "
+        f"{code_html(gate_name(gate))}"
+    )
+    body = "Sample ids: " + ", ".join(escape(image) for image in shown)
+    return details(title, body + (", …" if len(gate.images) > len(shown) else ""))
+
+
+def _shortened(message: str) -> str:
+    flat = flatten(message)
+    return flat if len(flat) <= _MAX_MESSAGE else flat[: _MAX_MESSAGE - 1].rstrip() + "…"
+
+
+def _moved(found: tuple[Move, ...]) -> list[str]:
+    if not found:
+        return []
+    lines = [f"- {one.mark} {one.text}" for one in found[:MAX_MOVES]]
+    if len(found) > MAX_MOVES:
+        lines.append(f"- and {len(found) - MAX_MOVES} more in report.html")
+    return ["What moved:\n\n" + "\n".join(lines)]
+
+
+def _baseline(baseline: BaselineUse, *, has_news: bool) -> list[str]:
+    """Name the cells that only one side has; the environment matters only if something moved."""
+    lines = [
+        f"- {'**' + one.title + '**' if one.is_failure else one.title}: {', '.join(one.cells)}"
+        for one in cell_lists(baseline, quote=escape)
+    ]
+    if has_news:
+        lines += [f"- Changed since: {escape_sentence(change)}" for change in baseline.changes]
+    if not lines:
+        return []
+    accepted = fmt.timestamp(baseline.accepted)
+    title = f"Baseline {escape(baseline.source)}, accepted {escape_sentence(accepted)}:"
+    return [title + "\n\n" + "\n".join(lines)]
+
+
 def _cell_table(cells: tuple[CellResult, ...]) -> str:
     keys = [key for key in _COLUMNS if any(key in cell.metrics for cell in cells)]
     rows = [
         [escape(cell.id), *(_metric(cell, key) for key in keys), str(cell.dataset.n_images)]
         for cell in cells
     ]
-    return _table(["Cell", *(fmt.metric_name(key) for key in keys), "Images"], rows, n_text=1)
+    header = ["Cell", *(fmt.metric_name(key) for key in keys), "Images"]
+    return table(header, rows, numeric=range(1, len(header)))
 
 
 def _metric(cell: CellResult, key: str) -> str:
@@ -90,25 +158,3 @@ def _metric(cell: CellResult, key: str) -> str:
         return fmt.DASH
     span = fmt.interval(key, found.low, found.high) if key == "top1" else ""
     return f"{fmt.metric_number(key, found.value)} {span}".rstrip()
-
-
-def _gate_table(missed: list[tuple[CellResult, GateResult]]) -> str:
-    rows = [
-        [
-            escape(cell.id),
-            escape(fmt.metric_name(gate.metric)),
-            gate.state,
-            fmt.DASH if gate.value is None else fmt.metric_number(gate.metric, gate.value),
-            fmt.interval(gate.metric, gate.low, gate.high) or fmt.DASH,
-            limit_text(gate),
-        ]
-        for cell, gate in missed
-    ]
-    header = ["Cell", "Metric", "State", "Value", "95% interval", "Limit"]
-    return _table(header, rows, n_text=3)
-
-
-def _table(header: list[str], rows: list[list[str]], *, n_text: int) -> str:
-    """Lay out a table; columns after the first `n_text` hold numbers and align right."""
-    rule = ["---"] * n_text + ["---:"] * (len(header) - n_text)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))

@@ -11,20 +11,29 @@ import pytest
 from PIL import Image
 
 from clipeval.records import (
+    BaselineUse,
     CalibrationBin,
     CellResult,
+    ClassDifference,
     ClassMetrics,
+    Comparison,
     ConfusedPair,
     DatasetRecord,
+    Difference,
     Environment,
+    Flip,
     GateResult,
+    Holdout,
     MetricValue,
     ModelRecord,
     Predictions,
+    RankedTemplate,
+    Reproduction,
     RunRecord,
     TemplateRecord,
     Thumbnail,
 )
+from clipeval.report import render_html
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -194,6 +203,88 @@ def make_gate(**changes):
     return replace(gate, **changes)
 
 
+def make_difference(value=-0.023, low=-0.039, high=-0.008, *, base=0.9, **changes):
+    difference = Difference(
+        base=base, candidate=base + value, value=value, low=low, high=high, lower_bound=low + 0.002,
+        upper_bound=high - 0.002, method="tango",
+    )  # fmt: skip
+    return replace(difference, **changes)
+
+
+def make_flip(sample_id="s0001", **changes):
+    flip = Flip(
+        sample_id=sample_id, path=f"images/{sample_id}.png", label="eight", base="eight", candidate="three"
+    )  # fmt: skip
+    return replace(flip, **changes)
+
+
+def make_class_difference(name="eight", difference=-0.12, adjusted_p=0.003, **changes):
+    one = ClassDifference(
+        name=name, n=90, base_recall=0.9, candidate_recall=0.9 + difference, difference=difference,
+        low=difference - 0.06, high=difference + 0.05, n_newly_right=1, n_newly_wrong=12,
+        p_value=adjusted_p / 10, adjusted_p=adjusted_p,
+    )  # fmt: skip
+    return replace(one, **changes)
+
+
+def make_reproduction(**changes):
+    reproduction = Reproduction(
+        n_changed=0, n_unexplained=0, image_drift=3.1e-7, text_drift=0.0, floor=2e-5, is_within=True
+    )
+    return replace(reproduction, **changes)
+
+
+def make_comparison(**changes):
+    """A regression against the baseline, 41 newly wrong and 20 newly right of 899."""
+    comparison = Comparison(
+        kind="baseline", base="digits/tiny/photo", candidate="digits/tiny/photo", dataset="digits",
+        n_images=899, top1=make_difference(), macro_recall=make_difference(-0.021, -0.04, -0.007),
+        macro_precision=make_difference(-0.02, -0.03, -0.01), macro_f1=make_difference(-0.022, -0.041, -0.006),
+        p_value=0.0073, test="mcnemar-mid-p", n_newly_right=20, n_newly_wrong=41, n_changed=70,
+        negative_flip_rate=41 / 899, detectable=0.0243,
+        newly_right=(make_flip("s0900", base="nine", candidate="eight"),), newly_wrong=(make_flip(),),
+        per_class=(make_class_difference("one", 0.01, 1.0), make_class_difference()),
+        conclusion="worse", message="worse by 2.3 points",
+    )  # fmt: skip
+    return replace(comparison, **changes)
+
+
+def make_open_comparison(detectable=0.0124, **changes):
+    """No difference shown."""
+    return make_comparison(
+        top1=make_difference(0.0, -0.0074, 0.0071), p_value=0.91, n_newly_right=5, n_newly_wrong=5,
+        newly_right=(), newly_wrong=(), per_class=(), detectable=detectable,
+        conclusion="inconclusive", message="no difference shown", **changes,
+    )  # fmt: skip
+
+
+def make_reproduced_comparison(**changes):
+    """The same weights and prompts, within the numeric floor."""
+    reproduction = changes.pop("reproduction", make_reproduction())
+    return make_comparison(
+        top1=make_difference(0.0, 0.0, 0.0), p_value=None, test=None, n_newly_right=0, n_newly_wrong=0,
+        n_changed=reproduction.n_changed, negative_flip_rate=0.0, newly_right=(), newly_wrong=(), per_class=(),
+        reproduction=reproduction, conclusion="same", message="same weights and prompts", **changes,
+    )  # fmt: skip
+
+
+def make_holdout(**changes):
+    holdout = Holdout(
+        dataset="digits", model="tiny", setting="cpu-fp32", fraction=0.5, n_explored=450, n_held_out=449,
+        ranking=(RankedTemplate(template="ensemble", top1=0.9311), RankedTemplate(template="photo", top1=0.92)),
+        winner="ensemble", winner_held_out=0.92, opponent="photo",
+        confirmation=make_open_comparison(
+            kind="template", base="digits/tiny/photo", candidate="digits/tiny/ensemble"
+        ),
+    )  # fmt: skip
+    return replace(holdout, **changes)
+
+
+def make_baseline(**changes):
+    baseline = BaselineUse(source="baselines/quickstart.json", accepted="2026-11-01T08:00:00+00:00")
+    return replace(baseline, **changes)
+
+
 def make_environment(**changes):
     environment = Environment(
         clipeval="0.1.0", python="3.11.9", platform="Linux-6.1", packages={"torch": "2.5.0"},
@@ -251,6 +342,44 @@ def make_thumbnails(cell):
         )
         for i in wrong
     ]
+
+
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "' autofocus onfocus='alert(1)",
+    "line\u2028separator",
+    "{{7*7}}{% raw %}",
+    "a|b",
+    "<!--",
+    "]]></style><style>*{display:none}",
+    "javascript:alert(1)",
+    "nul\x00 esc\x1b[31m bidi\u202egnp lone\ud800",
+)
+
+
+def render(run, *, thumbnails=()):
+    return render_html(run, [make_predictions(cell) for cell in run.cells], thumbnails)
+
+
+def page_of(run, **options):
+    return Page(render(run, **options))
+
+
+def table_rows(page, table):
+    rows = []
+    for row in page.inside(table, "tr"):
+        cells = [
+            one
+            for one in page.elements
+            if one.tag in {"td", "th"} and one.parents and one.parents[-1] is row
+        ]
+        rows.append([one.words for one in cells])
+    return rows
+
+
+def table_named(page, label):
+    return next(one.parents[-1] for one in page.all("caption") if one.words.startswith(label))
 
 
 @pytest.fixture

@@ -24,6 +24,40 @@ def test_points_are_signed_and_zero_is_not(difference, text):
     assert fmt.points(difference) == text
 
 
+def test_interval_of_points_is_signed_at_both_ends():
+    assert fmt.points_interval(-0.0074, 0.0071) == "[\N{MINUS SIGN}0.7, +0.7]"
+    assert fmt.points_interval(None, 0.1) == ""
+
+
+def test_distance_has_no_sign():
+    assert fmt.points_apart(-0.0124) == "1.2"
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [(0.01, "1.0"), (0.8, "80.0"), (0.0025, "0.25"), (0.7996, "79.96"), (0, "0.0")],
+)
+def test_limit_keeps_its_decimals(limit, text):
+    assert fmt.limit_number(limit) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.001, "0.001"), (0.0307, "0.031"), (1.0, "1.000")]
+)  # fmt: skip
+def test_probability_has_three_decimals(p, text):
+    assert fmt.probability(p) == text
+
+
+def test_numeric_distance_shows_its_order():
+    assert fmt.tiny(3.14e-7) == "3.1e\N{MINUS SIGN}07"
+    assert fmt.tiny(0.0) == "0"
+
+
+def test_difference_in_its_own_unit_is_signed():
+    assert fmt.signed_number(-0.0312) == "\N{MINUS SIGN}0.031"
+    assert fmt.signed_number(0.0001) == "0.000"
+
+
 def test_interval_is_in_the_unit_of_its_metric():
     assert fmt.interval("top1", 0.912, 0.9461) == "[91.2, 94.6]"
     assert fmt.interval("nll", 0.2, 0.31234) == "[0.200, 0.312]"

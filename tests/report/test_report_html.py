@@ -16,6 +16,7 @@ from clipeval.records import CellError, ImageFailure, Notice, Thumbnail
 from clipeval.report import render_html
 from clipeval.report.format import DASH
 from tests.report.conftest import (
+    HOSTILE,
     Page,
     make_cell,
     make_dataset,
@@ -25,45 +26,12 @@ from tests.report.conftest import (
     make_predictions,
     make_run,
     make_thumbnails,
+    page_of,
+    render,
+    table_named,
+    table_rows,
     webp,
 )
-
-HOSTILE = (
-    "</script><img src=x onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
-    "' autofocus onfocus='alert(1)",
-    "line\u2028separator",
-    "{{7*7}}{% raw %}",
-    "a|b",
-    "<!--",
-    "]]></style><style>*{display:none}",
-    "javascript:alert(1)",
-    "nul\x00 esc\x1b[31m bidi\u202egnp lone\ud800",
-)
-
-
-def render(run, *, thumbnails=()):
-    return render_html(run, [make_predictions(cell) for cell in run.cells], thumbnails)
-
-
-def page_of(run, **options):
-    return Page(render(run, **options))
-
-
-def table_rows(page, table):
-    rows = []
-    for row in page.inside(table, "tr"):
-        cells = [
-            one
-            for one in page.elements
-            if one.tag in {"td", "th"} and one.parents and one.parents[-1] is row
-        ]
-        rows.append([one.words for one in cells])
-    return rows
-
-
-def table_named(page, label):
-    return next(one.parents[-1] for one in page.all("caption") if one.words.startswith(label))
 
 
 class TestHeader:

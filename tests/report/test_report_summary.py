@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from clipeval.records import CellError
 from clipeval.report import render_summary
-from clipeval.report.summary import escape
-from tests.report.conftest import make_cell, make_dataset, make_gate, make_model, make_run
+from tests.report.conftest import (
+    make_baseline,
+    make_cell,
+    make_class_difference,
+    make_comparison,
+    make_dataset,
+    make_difference,
+    make_gate,
+    make_holdout,
+    make_model,
+    make_open_comparison,
+    make_reproduced_comparison,
+    make_reproduction,
+    make_run,
+)
+
+M = "\N{MINUS SIGN}"
 
 
 def test_first_line_is_the_verdict_with_counts(quickstart):
@@ -25,8 +40,9 @@ def test_first_line_of_a_pass():
     )
 
 
-def test_cells_are_a_table(quickstart):
-    lines = render_summary(quickstart).splitlines()
+def test_cells_are_a_table():
+    lines = render_summary(make_run([make_cell(gates=(make_gate(),))])).splitlines()
+    assert len(lines) == 5
     assert lines[2:5] == [
         "| Cell | Top-1 | Mean recall | Macro F1 | NLL | ECE | Images |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -34,10 +50,218 @@ def test_cells_are_a_table(quickstart):
     ]
 
 
-def test_failed_gates_have_value_interval_and_limit(quickstart):
+def test_cells_fold_away_behind_a_blank_line_when_something_else_is_said(quickstart):
     summary = render_summary(quickstart)
-    assert "| digits/tiny/bare | Top-1 | fail | 50.0% | [47.9, 51.5] | ≥ 75.0% |" in summary
+    assert "<details><summary>All cells</summary>\n\n| Cell | Top-1 |" in summary
+    assert summary.endswith("|\n\n</details>\n")
+
+
+def test_green_run_with_comparisons_is_a_few_lines():
+    comparisons = (
+        make_reproduced_comparison(),
+        make_reproduced_comparison(candidate="b", base="b"),
+    )
+    baseline = make_baseline(changes=("torch 2.5.0 -> 2.6.0",))
+    run = make_run([make_cell(gates=(make_gate(),))], comparisons=comparisons, baseline=baseline)
+    before, _ = render_summary(run).split("<details>")
+    assert before == (
+        "**PASS** quickstart: 1 cell, 10 images, 1 gate passed\n\n"
+        "2 cells reproduce the baseline: same weights and prompts, 0 flips.\n\n"
+    )
+
+
+def test_failed_gates_have_value_interval_limit_and_reason(quickstart):
+    summary = render_summary(quickstart)
+    assert (
+        "| digits/tiny/bare | Top-1 | fail | 50.0% | [47.9, 51.5] | ≥ 75.0% | too low |" in summary
+    )
     assert "| digits/tiny/photo | Top-1 | pass" not in summary
+
+
+class TestGates:
+    """Each kind of limit in its own unit and direction."""
+
+    @staticmethod
+    def row(**changes):
+        summary = render_summary(make_run([make_cell(gates=(make_gate(**changes),))]))
+        return next(
+            line for line in summary.splitlines() if line.startswith("| digits/tiny/photo |")
+        )
+
+    def test_drop_is_in_signed_points(self):
+        row = self.row(
+            kind="max_drop", limit=0.01, value=-0.023, low=-0.039, high=-0.008, state="fail",
+            against="baseline", message="dropped: top-1 -2.3 points [-3.9, -0.8], p < 0.001",
+        )  # fmt: skip
+        assert row == (
+            f"| digits/tiny/photo | Top-1 drop against baseline | fail | {M}2.3 points | [{M}3.9, {M}0.8] | "
+            "drop ≤ 1.0 points | dropped: top-1 -2.3 points [-3.9, -0.8], p < 0.001 |"
+        )
+
+    def test_open_flip_rate_says_how_many_images_would_settle_it(self):
+        row = self.row(
+            kind="max_negative_flip_rate", limit=0.0025, value=0.002, low=0.001, high=0.004,
+            state="inconclusive", against="digits/tiny/bare", n_to_settle=2400,
+        )  # fmt: skip
+        assert row == (
+            "| digits/tiny/photo | Newly wrong against digits/tiny/bare | inconclusive | 0.2% | [0.1, 0.4] | "
+            "newly wrong ≤ 0.25% | about 2,400 images would settle it |"
+        )
+
+    def test_message_that_says_how_many_is_not_repeated(self):
+        row = self.row(
+            state="inconclusive", n_to_settle=2400, message="2,400 images would settle it"
+        )
+        assert row.count("2,400") == 1
+
+    def test_class_is_named(self):
+        row = self.row(metric="recall", class_name="eight", state="fail", message="too low")
+        assert row.startswith("| digits/tiny/photo | Recall of eight | fail | 80.0% |")
+
+    def test_long_message_is_cut(self):
+        assert self.row(state="fail", message="x" * 500).endswith(f"| `{'x' * 239}…` |")
+
+    def test_images_are_folded_away_and_capped(self):
+        images = tuple(f"s{i}" for i in range(23))
+        gate = make_gate(state="fail", images=images)
+        summary = render_summary(make_run([make_cell(gates=(gate,))]))
+        assert (
+            "<details><summary>23 images behind <code>digits/tiny/photo</code> <code>Top-1</code></summary>\n\n"
+            "Sample ids: " + ", ".join(f"s{i}" for i in range(20)) + ", …\n\n</details>"
+        ) in summary
+
+    def test_gate_without_images_has_no_fold(self):
+        assert "behind" not in render_summary(
+            make_run([make_cell(gates=(make_gate(state="fail"),))])
+        )
+
+    def test_fifty_gates_are_listed_and_the_rest_counted(self):
+        summary = render_summary(make_run([make_cell(gates=(make_gate(state="fail"),) * 53)]))
+        assert summary.count("| Top-1 | fail |") == 50
+        assert "3 more gates in report.html." in summary
+
+
+class TestMoved:
+    """Worse first, versions before templates; what did not move is counted."""
+
+    @staticmethod
+    def lines(*comparisons, **changes):
+        return render_summary(
+            make_run([make_cell()], comparisons=comparisons, **changes)
+        ).splitlines()
+
+    def test_regression_is_one_line_with_its_worst_classes(self):
+        lines = self.lines(make_comparison())
+        assert lines[2:5] == [
+            "What moved:",
+            "",
+            (
+                f"- ▼ top-1 {M}2.3 points [{M}3.9, {M}0.8] digits/tiny/photo against baseline: 41 newly wrong, "
+                f"20 newly right; worst classes: eight {M}12.0 (p 0.003)"
+            ),
+        ]
+
+    def test_order_is_worse_then_drifted_then_better_and_templates_last(self):
+        up = make_comparison(
+            conclusion="better", kind="model", base="a/b/c", top1=make_difference(0.041, 0.023, 0.06),
+            per_class=(make_class_difference("zero", 0.05, 0.0001),),
+        )  # fmt: skip
+        far = make_comparison(kind="template", base="t/t/t", top1=make_difference(-0.533, -0.567, -0.498), per_class=())  # fmt: skip
+        drifted = make_reproduced_comparison(reproduction=make_reproduction(n_changed=7, n_unexplained=5, is_within=False))  # fmt: skip
+        lines = [one for one in self.lines(up, far, drifted, make_comparison(per_class=())) if one.startswith("- ")]  # fmt: skip
+        assert lines == [
+            f"- ▼ top-1 {M}2.3 points [{M}3.9, {M}0.8] digits/tiny/photo against baseline: 41 newly wrong, 20 newly right",
+            f"- ▼ top-1 {M}53.3 points [{M}56.7, {M}49.8] digits/tiny/photo against t/t/t: 41 newly wrong, 20 newly right",
+            ("- ! top-1 0.0 points [0.0, 0.0] digits/tiny/photo against baseline: 0 newly wrong, 0 newly right; same "
+            "weights and prompts, yet beyond the numeric floor (5 of 7 flips unexplained)"),
+            ("- ▲ top-1 +4.1 points [+2.3, +6.0] digits/tiny/photo against a/b/c: 41 newly wrong, 20 newly right; "
+            "best classes: zero +5.0 (p < 0.001)"),
+        ]  # fmt: skip
+
+    def test_three_classes_are_named_and_the_rest_counted(self):
+        classes = tuple(make_class_difference(f"c{i}", -0.1, 0.001 * (i + 1)) for i in range(5))
+        line = self.lines(make_comparison(per_class=classes))[4]
+        assert line.endswith(
+            f"c0 {M}10.0 (p 0.001), c1 {M}10.0 (p 0.002), c2 {M}10.0 (p 0.003) and 2 more"
+        )
+
+    @pytest.mark.parametrize(
+        ("detectable", "line"),
+        [
+            ([0.0124], "1 comparison shows no difference; the least it could have seen is 1.2 points."),
+            ([0.012, 0.0121], "2 comparisons show no difference; the least any of them could have seen is 1.2 points."),
+            ([0.034, 0.0124, 0.02], "3 comparisons show no difference; the least they could have seen is 1.2 to 3.4 points."),
+        ],
+    )  # fmt: skip
+    def test_open_comparisons_are_counted_with_what_they_could_see(self, detectable, line):
+        lines = self.lines(*(make_open_comparison(one) for one in detectable))
+        assert line in lines
+        assert "What moved:" not in lines
+
+    def test_reproductions_are_counted_apart(self):
+        lines = self.lines(
+            make_reproduced_comparison(reproduction=make_reproduction(n_changed=2)),
+            make_reproduced_comparison(kind="model", base="a/b/c"),
+        )
+        assert "1 cell reproduces the baseline: same weights and prompts, 2 flips." in lines
+        assert "1 comparison reproduces the base: same weights and prompts, 0 flips." in lines
+
+    def test_cell_that_had_another_name_is_said(self):
+        assert "against baseline (then a/b/c): " in self.lines(make_comparison(base="a/b/c"))[4]
+
+    def test_thirty_are_listed_and_the_rest_counted(self):
+        lines = self.lines(*[make_comparison()] * 33)
+        assert sum(one.startswith("- ▼") for one in lines) == 30
+        assert "- and 3 more in report.html" in lines
+
+
+def test_holdout_is_one_sentence():
+    assert (
+        'Holdout (digits, tiny): "ensemble" won on 450 images with 93.1%; on the 449 held out it has 92.0% '
+        f'(0.0 points [{M}0.7, +0.7] against "photo").'
+    ) in render_summary(make_run([make_cell()], holdouts=(make_holdout(),))).splitlines()
+
+
+def test_holdouts_of_one_model_are_told_apart_by_their_setting():
+    holdouts = (make_holdout(ranking=()), make_holdout(setting="cuda-bf16"))
+    summary = render_summary(make_run([make_cell()], holdouts=holdouts))
+    assert 'Holdout (digits, tiny, cpu-fp32): "ensemble" won on 450 images; on the 449' in summary
+    assert "Holdout (digits, tiny, cuda-bf16):" in summary
+
+
+class TestBaseline:
+    """Cells that only one side has are named; the environment matters if something moved."""
+
+    BASELINE = make_baseline(
+        missing_cells=("digits/tiny/plate",), renamed_cells=(("a/b/pic", "a/b/photo"),), new_cells=("x/y/z",),
+        skipped_cells=("ink/tiny/photo",), changes=("torch 2.5.0 -> 2.6.0",),
+    )  # fmt: skip
+
+    def test_lost_cells_are_in_the_first_line_and_named(self):
+        run = make_run([make_cell()], verdict="fail", baseline=self.BASELINE)
+        lines = render_summary(run).splitlines()
+        assert lines[0] == (
+            "**FAIL** quickstart: 1 cell, 10 images, no gates set, 1 cell of the baseline missing, "
+            "1 cell of the baseline renamed"
+        )
+        assert lines[2:9] == [
+            "Baseline baselines/quickstart.json, accepted 2026-11-01 08:00 UTC:",
+            "",
+            "- **In the baseline, gone from the suite**: digits/tiny/plate",
+            "- **In the baseline under another name**: a/b/pic is now a/b/photo",
+            "- Not in the baseline: x/y/z",
+            "- In the baseline, not asked for this time: ink/tiny/photo",
+            "- Changed since: torch 2.5.0 -> 2.6.0",
+        ]
+
+    def test_environment_of_a_green_run_is_not_news(self):
+        run = make_run([make_cell()], baseline=make_baseline(changes=("torch 2.5.0 -> 2.6.0",)))
+        assert "torch" not in render_summary(run)
+
+    def test_environment_of_a_run_that_moved_is(self):
+        baseline = make_baseline(changes=("torch 2.5.0 -> 2.6.0",))
+        run = make_run([make_cell()], baseline=baseline, comparisons=(make_comparison(),))
+        assert "- Changed since: torch 2.5.0 -> 2.6.0" in render_summary(run).splitlines()
 
 
 def test_partial_run_random_weights_failures_and_errors_are_said():
@@ -54,41 +278,49 @@ def test_partial_run_random_weights_failures_and_errors_are_said():
     assert "- x/y/z: no weights" in summary
 
 
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("digits/tiny/photo@cuda-bf16", "digits/tiny/photo@cuda-bf16"),
-        ("비빔밥", "비빔밥"),
-        ("snake_case", "snake_case"),
-        ("_edge_", "`_edge_`"),
-        ("@team", "`@team`"),
-        ("a|b", "`a\\|b`"),
-        ("a\\|b", "`a\\\N{WORD JOINER}\\|b`"),
-        ("<img src=x>", "`<img src=x>`"),
-        ("two\nlines", "two lines"),
-        ("a`b``c", "``` a`b``c ```"),
-        ("http://x.org", "`http://x.org`"),
-        ("see www.x.org", "`see www.x.org`"),
-        ("", "`  `"),
-    ],
-)
-def test_escape_leaves_plain_names_and_fences_the_rest(text, escaped):
-    assert escape(text) == escaped
-
-
-@given(st.text())
-def test_escaped_text_stays_in_one_table_cell(text):
-    """A pipe is only ever behind an odd number of backslashes, and no line ends."""
-    escaped = escape(text)
-    assert len(escaped.splitlines()) <= 1
-    for position, character in enumerate(escaped):
-        before = escaped[:position]
-        if character == "|":
-            assert (len(before) - len(before.rstrip("\\"))) % 2 == 1
-
-
 def test_hostile_names_do_not_break_the_table():
     dataset = make_dataset("a|b\n<script>")
     summary = render_summary(make_run([make_cell(dataset=dataset, template="`x`")]))
     rows = [line for line in summary.splitlines() if line.startswith("| ")]
     assert rows[2].replace("\\|", "").count("|") == rows[0].count("|")
+
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "</summary></details>",
+    "@team",
+    "a|b",
+    "x\n\n# heading",
+    "[a](http://b)",
+    "`x`",
+)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_comparisons_gates_and_baselines_are_inert(hostile):
+    gate = make_gate(
+        state="fail", message=hostile, images=(hostile,), against=hostile, class_name=hostile
+    )
+    comparison = make_comparison(
+        base=hostile,
+        candidate=hostile,
+        message=hostile,
+        per_class=(make_class_difference(hostile),),
+    )
+    template = make_comparison(
+        kind="template", base=hostile, candidate=f"{hostile}/b", per_class=()
+    )
+    holdout = make_holdout(dataset=hostile, model=hostile, winner=hostile, opponent=hostile)
+    baseline = make_baseline(
+        source=hostile, accepted=hostile, missing_cells=(hostile,), renamed_cells=((hostile, hostile),),
+        new_cells=(hostile,), skipped_cells=(hostile,), changes=(hostile,),
+    )  # fmt: skip
+    run = make_run(
+        [make_cell(gates=(gate,))], verdict="fail", comparisons=(comparison, template), holdouts=(holdout,),
+        baseline=baseline,
+    )  # fmt: skip
+    summary = render_summary(run)
+    outside_code = re.sub(r"<code>.*?</code>|(`+)(?!`).*?(?<!`)\1(?!`)", "", summary)
+    for part in ("<img", "</summary></", "@team", "a|b", "# heading", "](http"):
+        assert part not in outside_code
+    assert not any(line.startswith("# ") for line in summary.splitlines())

@@ -18,14 +18,18 @@ function sortBy(table, head, column) {
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  const body = table.tBodies[0];
-  const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
-  const keyed = rows.map((row) => ({ row, key: keyOf(row.cells[column], isNumber) }));
+  // A table of several bodies sorts them whole, by their first rows.
+  const isWhole = table.tBodies.length > 1;
+  const units = isWhole ? [...table.tBodies] : [...table.tBodies[0].rows];
+  const keyed = units.map((unit) => {
+    const row = isWhole ? unit.rows[0] : unit;
+    return { unit, key: keyOf(row.cells[column], isNumber) };
+  });
   keyed.sort((a, b) => {
     if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
     return sign * (isNumber ? a.key - b.key : a.key.localeCompare(b.key));
   });
-  body.append(...keyed.map((one) => one.row));
+  (isWhole ? table : table.tBodies[0]).append(...keyed.map((one) => one.unit));
 }
 
 function keyOf(cell, isNumber) {
@@ -33,10 +37,12 @@ function keyOf(cell, isNumber) {
   return cell.dataset.value ? Number(cell.dataset.value) : null;
 }
 
-// A link to a closed section opens it.
+// A link to a closed section opens it, and so does one to a comparison, whose body holds it.
 function openTarget() {
   const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
-  if (target instanceof HTMLDetailsElement) target.open = true;
+  const isBody = target instanceof HTMLTableSectionElement;
+  const section = isBody ? target.querySelector("details") : target;
+  if (section instanceof HTMLDetailsElement) section.open = true;
 }
 addEventListener("hashchange", openTarget);
 openTarget();

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipeval.records import CellResult, GateResult, RunRecord, Verdict
 from clipeval.report import format as fmt
-from clipeval.report.views.grouping import cell_anchor
-from clipeval.report.views.numbers import Number, Plot, exact, number, plot
+from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
+from clipeval.report.views.grouping import anchors_of
+from clipeval.report.views.numbers import (
+    ABSENT,
+    WHOLE,
+    Number,
+    Plot,
+    Scale,
+    exact,
+    plot,
+    rate_scale,
+    signed_scale,
+)
 
 MARKS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "inconclusive": "?", "error": "!"}
 """A state is never told by colour alone."""
@@ -23,42 +35,88 @@ class GateRow:
     cell: str
     anchor: str
     metric: str
+    against: str
+    """Cell id or `baseline`; empty for absolute limits."""
+    against_anchor: str
+    """Section of the cell compared with; empty if it has none."""
     value: Number
     interval: str
     limit: Number
     plot: Plot | None
     message: str
+    images: tuple[str, ...]
+    """Sample ids behind a gate that did not pass."""
+    images_account: str
 
 
-def gate_rows(record: RunRecord) -> tuple[GateRow, ...]:
-    """List every gate, those that need attention first, else in the order of the run."""
-    rows = [
-        _row(gate, cell, cell_anchor(i))
-        for i, cell in enumerate(record.cells)
-        for gate in cell.gates
-    ]
-    return tuple(sorted(rows, key=lambda row: _URGENCY[row.state]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateTable:
+    """Every gate of the run."""
+
+    rows: tuple[GateRow, ...]
+    note: str
+    """How to read the value column."""
 
 
-def limit_text(gate: GateResult) -> str:
-    """Say what a gate requires: `≥ 80.0%`."""
-    sign = "≥" if gate.kind == "min" else "≤"
-    return f"{sign} {fmt.metric_number(gate.metric, gate.limit)}"
+def gate_table(record: RunRecord) -> GateTable | None:
+    """List every gate, those that need attention first, else in run order; None without gates."""
+    anchors = anchors_of(record.cells)
+    gates = [gate for cell in record.cells for gate in cell.gates]
+    scales = _scales(gates)
+    rows = [_row(gate, cell, anchors, scales) for cell in record.cells for gate in cell.gates]
+    if not rows:
+        return None
+    has_bounds = any(gate.kind in ("max_drop", "max_negative_flip_rate") for gate in gates)
+    note = "95% interval; the line is the limit"
+    if has_bounds:
+        note = "95% interval, one-sided bounds for drops and flips; the line is the limit"
+    return GateTable(
+        rows=tuple(sorted(rows, key=lambda row: _URGENCY[row.state])),
+        note=note,
+    )
 
 
-def _row(gate: GateResult, cell: CellResult, anchor: str) -> GateRow:
-    has_plot = gate.value is not None and gate.metric in fmt.PROPORTIONS
+def _scales(gates: list[GateResult]) -> Mapping[str, Scale]:
+    """Give all gates of a kind one scale: drops go around zero, flip rates from zero."""
+    drops, rates = (
+        [
+            value
+            for gate in gates
+            if gate.kind == kind and gate.value is not None
+            for value in (gate.value, gate.low, gate.high, gate.limit)
+            if value is not None
+        ]
+        for kind in ("max_drop", "max_negative_flip_rate")
+    )
+    return {"max_drop": signed_scale(drops), "max_negative_flip_rate": rate_scale(rates)}
+
+
+def _row(
+    gate: GateResult, cell: CellResult, anchors: Mapping[str, str], scales: Mapping[str, Scale]
+) -> GateRow:
+    value = ABSENT if gate.value is None else Number(value_text(gate), exact(gate.value))
     return GateRow(
         state=gate.state,
         mark=MARKS[gate.state],
         cell=cell.id,
-        anchor=anchor,
-        metric=fmt.metric_name(gate.metric),
-        value=number(gate.metric, gate.value),
-        interval=fmt.interval(gate.metric, gate.low, gate.high),
+        anchor=anchors[cell.id],
+        metric=gate_name(gate),
+        against=gate.against or "",
+        against_anchor=anchors.get(gate.against or "", ""),
+        value=value,
+        interval=interval_text(gate),
         limit=Number(limit_text(gate), exact(gate.limit)),
-        plot=plot(gate.value, gate.low, gate.high, limit=gate.limit)
-        if has_plot and gate.value is not None
-        else None,
-        message=gate.message,
+        plot=_plot(gate, scales),
+        message=why(gate),
+        images=gate.images,
+        images_account=fmt.count(len(gate.images), "image") + " behind it",
     )
+
+
+def _plot(gate: GateResult, scales: Mapping[str, Scale]) -> Plot | None:
+    is_rate = gate.kind == "max_negative_flip_rate"
+    if gate.value is None or not (is_rate or gate.metric in fmt.PROPORTIONS):
+        return None
+    limit = -gate.limit if gate.kind == "max_drop" else gate.limit
+    scale = scales.get(gate.kind, WHOLE)
+    return plot(gate.value, gate.low, gate.high, limit=limit, scale=scale)

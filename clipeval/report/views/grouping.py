@@ -23,3 +23,13 @@ def setting_of(cell: CellResult) -> str:
 def cell_anchor(position: int) -> str:
     """Return the id of a cell's section; positions, because names may hold anything."""
     return f"cell-{position + 1}"
+
+
+def anchors_of(cells: Iterable[CellResult]) -> dict[str, str]:
+    """Return the id of every cell's section, by cell id."""
+    return {cell.id: cell_anchor(i) for i, cell in enumerate(cells)}
+
+
+def comparison_anchor(position: int) -> str:
+    """Return the id of a comparison's rows; positions, because names may hold anything."""
+    return f"comparison-{position + 1}"

@@ -58,6 +58,14 @@ def index_thumbnails(thumbnails: Sequence[Thumbnail]) -> ThumbnailIndex:
     return {(one.dataset, one.sample_id): one.webp for one in thumbnails}
 
 
+def image_uri(thumbnails: ThumbnailIndex, dataset: str, sample_id: str) -> str | None:
+    """Return the thumbnail of an image as a `data:` URI; None if there is none."""
+    webp = thumbnails.get((dataset, sample_id))
+    if webp is None:
+        return None
+    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
+
+
 def mistakes(
     cell: CellResult, predictions: Predictions | None, thumbnails: ThumbnailIndex
 ) -> Mistakes | None:
@@ -98,10 +106,9 @@ def _mistake(
     names = cell.dataset.class_names
     true = int(predictions.labels[i])
     confidence = float(predictions.confidence[i])
-    webp = thumbnails.get((cell.dataset.key, predictions.sample_ids[i]))
     best = zip(predictions.top5[i].tolist(), predictions.top5_scores[i].tolist(), strict=True)
     return Mistake(
-        image_uri=None if webp is None else _data_uri(webp),
+        image_uri=image_uri(thumbnails, cell.dataset.key, predictions.sample_ids[i]),
         true=names[true],
         predicted=names[int(predictions.predicted[i])],
         confidence=Number(fmt.percent(confidence), exact(confidence)),
@@ -116,7 +123,3 @@ def _mistake(
             for index, score in best
         ),
     )
-
-
-def _data_uri(webp: bytes) -> str:
-    return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")

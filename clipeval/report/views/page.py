@@ -17,10 +17,19 @@ from clipeval.report.views.account import (
     model_views,
 )
 from clipeval.report.views.cells import CellView, cell_view
-from clipeval.report.views.comparison import Comparison, comparisons
-from clipeval.report.views.gates import GateRow, gate_rows
-from clipeval.report.views.mistakes import index_thumbnails
-from clipeval.report.views.verdict import Alarm, VerdictTile, alarms, n_images, verdict_tile
+from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
+from clipeval.report.views.gates import GateTable, gate_table
+from clipeval.report.views.mistakes import ThumbnailIndex, index_thumbnails
+from clipeval.report.views.templates import TemplateTable, template_tables
+from clipeval.report.views.verdict import (
+    Alarm,
+    Moved,
+    VerdictTile,
+    alarms,
+    moved,
+    n_images,
+    verdict_tile,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +51,10 @@ class Page:
     facts: tuple[Fact, ...]
     alarms: tuple[Alarm, ...]
     links: tuple[Link, ...]
-    comparisons: tuple[Comparison, ...]
-    gates: tuple[GateRow, ...]
+    moved: Moved | None
+    templates: tuple[TemplateTable, ...]
+    gates: GateTable | None
+    comparisons: ComparisonsView | None
     cells: tuple[CellView, ...]
     models: tuple[ModelView, ...]
     datasets: tuple[DatasetView, ...]
@@ -61,8 +72,10 @@ def build_page(
     Raises:
         StoreError: predictions do not fit the record.
     """
-    gates = gate_rows(record)
-    cells = _cells(record, {one.cell: one for one in predictions}, thumbnails)
+    by_sample = index_thumbnails(thumbnails)
+    gates = gate_table(record)
+    comparisons = comparisons_view(record, by_sample)
+    cells = _cells(record, {one.cell: one for one in predictions}, by_sample)
     return Page(
         suite=record.suite,
         verdict=verdict_tile(record),
@@ -70,9 +83,11 @@ def build_page(
         created_iso=record.created,
         facts=_facts(record),
         alarms=alarms(record),
-        links=_links(record, has_gates=bool(gates)),
-        comparisons=comparisons(record),
+        links=_links(record, has_gates=gates is not None, has_comparisons=comparisons is not None),
+        moved=moved(record),
+        templates=template_tables(record),
         gates=gates,
+        comparisons=comparisons,
         cells=cells,
         models=model_views(record),
         datasets=dataset_views(record),
@@ -84,10 +99,9 @@ def build_page(
 
 
 def _cells(
-    record: RunRecord, predictions: Mapping[str, Predictions], thumbnails: Sequence[Thumbnail]
+    record: RunRecord, predictions: Mapping[str, Predictions], thumbnails: ThumbnailIndex
 ) -> tuple[CellView, ...]:
     """Build all sections; the first one of each data set is open."""
-    by_sample = index_thumbnails(thumbnails)
     seen: set[str] = set()
     views = []
     for position, cell in enumerate(record.cells):
@@ -99,7 +113,7 @@ def _cells(
                 cell,
                 is_open=is_first,
                 predictions=predictions.get(cell.id),
-                thumbnails=by_sample,
+                thumbnails=thumbnails,
             )
         )
     return tuple(views)
@@ -122,12 +136,13 @@ def _cell_account(record: RunRecord) -> str:
     return f"{fmt.count(n_done)} of {fmt.count(n_planned)}"
 
 
-def _links(record: RunRecord, *, has_gates: bool) -> tuple[Link, ...]:
+def _links(record: RunRecord, *, has_gates: bool, has_comparisons: bool) -> tuple[Link, ...]:
     """Link the sections that exist."""
     has_cells = bool(record.cells)
     sections = (
         ("templates", "Templates", has_cells),
         ("gates", "Gates", has_gates),
+        ("comparisons", "Comparisons", has_comparisons),
         ("cells", "Cells", has_cells),
         ("models", "Models", has_cells),
         ("data", "Data", has_cells),

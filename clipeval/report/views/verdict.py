@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from clipeval.records import CellError, RunRecord, Verdict
 from clipeval.report import format as fmt
+from clipeval.report.views.baseline import cell_lists, lost_account
 from clipeval.report.views.gates import MARKS
+from clipeval.report.views.moved import Move, moves, unmoved
+
+MAX_MOVES = 5
 
 _NOT_PASSED: tuple[tuple[Verdict, str], ...] = (
     ("fail", "failed"),
@@ -27,6 +31,17 @@ class VerdictTile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What moved in this run, at the top of the page."""
+
+    shown: tuple[Move, ...]
+    """At most MAX_MOVES, worst first."""
+    n_more: int
+    rest: tuple[str, ...]
+    """What did not move, counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
     """Something that must be known before any number is read."""
 
@@ -41,8 +56,25 @@ def verdict_tile(record: RunRecord) -> VerdictTile:
         state=record.verdict,
         word=record.verdict.upper(),
         mark=MARKS[record.verdict],
-        reason=gate_account(record),
+        reason=reason(record),
     )
+
+
+def moved(record: RunRecord) -> Moved | None:
+    """Say what moved; None if nothing was compared."""
+    if not record.comparisons:
+        return None
+    found = moves(record, quote=str)
+    return Moved(
+        shown=found[:MAX_MOVES],
+        n_more=max(0, len(found) - MAX_MOVES),
+        rest=unmoved(record),
+    )
+
+
+def reason(record: RunRecord) -> str:
+    """Say what the verdict rests on: gates, and cells that the baseline has and the suite lost."""
+    return ", ".join(part for part in (gate_account(record), lost_account(record)) if part)
 
 
 def gate_account(record: RunRecord) -> str:
@@ -82,6 +114,7 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     if record.errors:
         text = f"{fmt.count(len(record.errors), 'cell')} could not be evaluated."
         found.append(Alarm(title="Errors", text=text, items=record.errors))
+    found += _lost_alarms(record)
     random_models = dict.fromkeys(c.model.id for c in record.cells if c.model.random_weights)
     if random_models:
         found.append(
@@ -98,3 +131,17 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
         )
         found.append(Alarm(title="Images left out", text=f"{text}. Listed under Data."))
     return tuple(found)
+
+
+def _lost_alarms(record: RunRecord) -> list[Alarm]:
+    """Name the cells of the baseline that the run fails for."""
+    lists = () if record.baseline is None else cell_lists(record.baseline, quote=str)
+    return [
+        Alarm(
+            title=one.title,
+            text="The run fails for them.",
+            items=tuple(CellError(id=cell, message="") for cell in one.cells),
+        )
+        for one in lists
+        if one.is_failure
+    ]

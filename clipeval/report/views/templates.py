@@ -5,17 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipeval.records import CellResult, RunRecord
+from clipeval.records import CellResult, Comparison, RunRecord
+from clipeval.records.comparisons import Conclusion
 from clipeval.report import format as fmt
-from clipeval.report.views.grouping import cell_anchor, datasets_of, setting_of
-from clipeval.report.views.numbers import Metric, Number, exact, integer, metric, number
+from clipeval.report.views.grouping import (
+    anchors_of,
+    comparison_anchor,
+    datasets_of,
+    setting_of,
+)
+from clipeval.report.views.moved import MARKS, WORDS
+from clipeval.report.views.numbers import Metric, Number, difference, integer, metric, number
+
+Compared = Mapping[tuple[str, str], tuple[int, Comparison]]
+"""(base, candidate) -> position in the run, and the comparison."""
 
 COLUMNS = ("top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
 """What stands beside top-1, where at least one cell of the data set has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonRow:
+class TemplateDifference:
+    """Top-1 less the reference template's, in points."""
+
+    number: Number
+    interval: str
+    """Empty without a comparison."""
+    conclusion: Conclusion | None
+    """None without a comparison."""
+    mark: str
+    words: str
+    anchor: str
+    """The comparison's rows; empty without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateRow:
     """One template, as one model saw it."""
 
     template: str
@@ -23,22 +48,22 @@ class ComparisonRow:
     is_reference: bool
     n_prompts: Number
     top1: Metric | None
-    difference: Number | None
-    """Top-1 less the reference template's, in points; None for the reference or without one."""
+    difference: TemplateDifference | None
+    """None for the reference or without one."""
     others: tuple[Number, ...]
-    """Aligned with the columns of the comparison."""
+    """Aligned with the columns of the table."""
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonGroup:
+class TemplateGroup:
     """The rows of one model, device and precision."""
 
     setting: str
-    rows: tuple[ComparisonRow, ...]
+    rows: tuple[TemplateRow, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class TemplateTable:
     """One data set."""
 
     anchor: str
@@ -48,40 +73,56 @@ class Comparison:
     """One sentence on the spread between templates; empty if there is nothing to compare."""
     columns: tuple[str, ...]
     has_difference: bool
-    groups: tuple[ComparisonGroup, ...]
+    difference_unit: str
+    groups: tuple[TemplateGroup, ...]
 
 
-def comparisons(record: RunRecord) -> tuple[Comparison, ...]:
+def template_tables(record: RunRecord) -> tuple[TemplateTable, ...]:
     """Compare the templates of every data set, in the order of the run."""
-    anchors = {cell.id: cell_anchor(i) for i, cell in enumerate(record.cells)}
+    anchors = anchors_of(record.cells)
     return tuple(
-        _comparison(i, cells, record.reference_templates.get(key), anchors)
+        _table(i, cells, record.reference_templates.get(key), anchors, _compared(record, key))
         for i, (key, cells) in enumerate(datasets_of(record.cells).items())
     )
 
 
-def _comparison(
-    position: int, cells: Sequence[CellResult], reference: str | None, anchors: Mapping[str, str]
-) -> Comparison:
+def _compared(record: RunRecord, dataset: str) -> Compared:
+    return {
+        (one.base, one.candidate): (i, one)
+        for i, one in enumerate(record.comparisons)
+        if one.kind == "template" and one.dataset == dataset
+    }
+
+
+def _table(
+    position: int,
+    cells: Sequence[CellResult],
+    reference: str | None,
+    anchors: Mapping[str, str],
+    compared: Compared,
+) -> TemplateTable:
     keys = tuple(key for key in COLUMNS if any(key in cell.metrics for cell in cells))
     by_setting: dict[str, list[CellResult]] = {}
     for cell in cells:
         by_setting.setdefault(setting_of(cell), []).append(cell)
     groups = tuple(
-        ComparisonGroup(setting, _rows(of_setting, reference, keys, anchors))
+        TemplateGroup(setting, _rows(of_setting, reference, keys, anchors, compared))
         for setting, of_setting in by_setting.items()
     )
+    differences = [row.difference for group in groups for row in group.rows if row.difference]
+    is_tested = any(one.conclusion for one in differences)
     dataset = cells[0].dataset
     images = fmt.count(dataset.n_images, "image")
     classes = fmt.count(len(dataset.class_names), "class", "classes")
     account = [f"{images} in {classes}"]
-    return Comparison(
+    return TemplateTable(
         anchor=f"data-{position + 1}",
         dataset=dataset.key,
         account=", ".join(account if len(groups) > 1 else [*account, groups[0].setting]),
         summary=_summary(cells) if len(groups) == 1 else "",
         columns=tuple(fmt.metric_name(key) for key in keys),
-        has_difference=any(row.difference for group in groups for row in group.rows),
+        has_difference=bool(differences),
+        difference_unit="points, 95% interval" if is_tested else "points, no test",
         groups=groups,
     )
 
@@ -91,16 +132,17 @@ def _rows(
     reference: str | None,
     keys: Sequence[str],
     anchors: Mapping[str, str],
-) -> tuple[ComparisonRow, ...]:
+    compared: Compared,
+) -> tuple[TemplateRow, ...]:
     of_reference = next((cell for cell in cells if cell.template.id == reference), None)
     return tuple(
-        ComparisonRow(
+        TemplateRow(
             template=cell.template.id,
             anchor=anchors[cell.id],
             is_reference=cell is of_reference,
             n_prompts=integer(len(cell.template.prompts)),
             top1=metric("top1", cell.metrics["top1"]) if "top1" in cell.metrics else None,
-            difference=_difference(cell, of_reference),
+            difference=_difference(cell, of_reference, compared),
             others=tuple(_number(cell, key) for key in keys),
         )
         for cell in cells
@@ -112,13 +154,40 @@ def _number(cell: CellResult, key: str) -> Number:
     return number(key, None if found is None else found.value)
 
 
-def _difference(cell: CellResult, reference: CellResult | None) -> Number | None:
+def _difference(
+    cell: CellResult, reference: CellResult | None, compared: Compared
+) -> TemplateDifference | None:
     if reference is None or cell is reference:
         return None
+    if (reference.id, cell.id) in compared:
+        return _tested(*compared[reference.id, cell.id])
     if "top1" not in cell.metrics or "top1" not in reference.metrics:
         return None
-    by = cell.metrics["top1"].value - reference.metrics["top1"].value
-    return Number(fmt.points(by), exact(by))
+    return TemplateDifference(
+        number=difference(cell.metrics["top1"].value - reference.metrics["top1"].value),
+        interval="",
+        conclusion=None,
+        mark="",
+        words="no test" if compared else "",
+        anchor="",
+    )
+
+
+def _tested(position: int, comparison: Comparison) -> TemplateDifference:
+    words = WORDS[comparison.conclusion]
+    if comparison.conclusion == "inconclusive":
+        words = f"{words}, could see {fmt.points_apart(comparison.detectable)}"
+    elif comparison.q_value is not None and comparison.conclusion != "same":
+        words = f"{words}, q {fmt.probability(comparison.q_value)}"
+    top1 = comparison.top1
+    return TemplateDifference(
+        number=difference(top1.value),
+        interval=fmt.points_interval(top1.low, top1.high),
+        conclusion=comparison.conclusion,
+        mark=MARKS[comparison.conclusion],
+        words=words,
+        anchor=comparison_anchor(position),
+    )
 
 
 def _summary(cells: Sequence[CellResult]) -> str:

@@ -1,0 +1,120 @@
+"""What a run was compared with besides itself: held-out images and an accepted baseline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from clipeval.records import BaselineUse, Holdout, RunRecord
+from clipeval.report import format as fmt
+from clipeval.report.views.account import Fact
+from clipeval.report.views.moved import Quote
+
+MAX_RANKED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldoutView:
+    """One template that was chosen on some images and confirmed on others."""
+
+    sentence: str
+    ranking: tuple[Fact, ...]
+    """Templates with their top-1 on the explored images, best first, at most MAX_RANKED."""
+    n_more: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellList:
+    """Cells of which the same is true."""
+
+    title: str
+    is_failure: bool
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineView:
+    """The baseline, and what is different about it."""
+
+    facts: tuple[Fact, ...]
+    cell_lists: tuple[CellList, ...]
+    changes: tuple[str, ...]
+
+
+def holdout_views(record: RunRecord) -> tuple[HoldoutView, ...]:
+    """Describe every holdout."""
+    sentences = holdout_sentences(record, quote=str)
+    return tuple(
+        HoldoutView(
+            sentence=sentence,
+            ranking=tuple((r.template, fmt.percent(r.top1)) for r in one.ranking[:MAX_RANKED]),
+            n_more=max(0, len(one.ranking) - MAX_RANKED),
+        )
+        for sentence, one in zip(sentences, record.holdouts, strict=True)
+    )
+
+
+def holdout_sentences(record: RunRecord, *, quote: Quote) -> tuple[str, ...]:
+    """Say what won, on how many images, and what is left of it on the images held out."""
+    times = Counter((one.dataset, one.model) for one in record.holdouts)
+    return tuple(
+        _holdout_sentence(one, quote, has_setting=times[one.dataset, one.model] > 1)
+        for one in record.holdouts
+    )
+
+
+def baseline_view(baseline: BaselineUse | None) -> BaselineView | None:
+    """Describe the baseline of a run; None if it had none."""
+    if baseline is None:
+        return None
+    facts = (("Source", baseline.source), ("Accepted", fmt.timestamp(baseline.accepted)))
+    return BaselineView(
+        facts=tuple((label, value) for label, value in facts if value),
+        cell_lists=cell_lists(baseline, quote=str),
+        changes=baseline.changes,
+    )
+
+
+def cell_lists(baseline: BaselineUse, *, quote: Quote) -> tuple[CellList, ...]:
+    """Group the cells that run and baseline do not share, those that fail the run first."""
+    renamed = tuple(f"{quote(then)} is now {quote(now)}" for then, now in baseline.renamed_cells)
+    lists = (
+        ("In the baseline, gone from the suite", True, _quoted(baseline.missing_cells, quote)),
+        ("In the baseline under another name", True, renamed),
+        ("Not in the baseline", False, _quoted(baseline.new_cells, quote)),
+        ("In the baseline, not asked for this time", False, _quoted(baseline.skipped_cells, quote)),
+    )
+    return tuple(
+        CellList(title=title, is_failure=is_failure, cells=cells)
+        for title, is_failure, cells in lists
+        if cells
+    )
+
+
+def lost_account(record: RunRecord) -> str:
+    """Count the baseline's cells that the run fails for: `1 cell of the baseline missing`."""
+    if record.baseline is None:
+        return ""
+    counts = (
+        (len(record.baseline.missing_cells), "missing"),
+        (len(record.baseline.renamed_cells), "renamed"),
+    )
+    return ", ".join(f"{fmt.count(n, 'cell')} of the baseline {what}" for n, what in counts if n)
+
+
+def _quoted(cells: tuple[str, ...], quote: Quote) -> tuple[str, ...]:
+    return tuple(quote(cell) for cell in cells)
+
+
+def _holdout_sentence(holdout: Holdout, quote: Quote, *, has_setting: bool) -> str:
+    place = [holdout.dataset, holdout.model, *([holdout.setting] if has_setting else [])]
+    top1 = holdout.confirmation.top1
+    explored = next((r.top1 for r in holdout.ranking if r.template == holdout.winner), None)
+    scored = "" if explored is None else f" with {fmt.percent(explored)}"
+    return (
+        f"Holdout ({', '.join(quote(one) for one in place)}): "
+        f'"{quote(holdout.winner)}" won on {fmt.count(holdout.n_explored, "image")}{scored}; '
+        f"on the {fmt.count(holdout.n_held_out)} held out it has "
+        f"{fmt.percent(holdout.winner_held_out)} ({fmt.points(top1.value)} points "
+        f'{fmt.points_interval(top1.low, top1.high)} against "{quote(holdout.opponent)}")'
+    )
