@@ -272,18 +272,17 @@ def _null_variance(found: Discordance, difference: float) -> float:
     """Return n times the variance of the observed difference if the true one is `difference`.
 
     The rate of discordant images is the likeliest one under the hypothesis: a root of a quadratic
-    (Tango 1998). Negative differences are mirrored, so that no root is ever lost to
-    rounding and the two sides agree to the last bit.
+    (Tango 1998). Negative differences are mirrored, so that both sides agree to the last bit.
     """
     if difference < 0:
         return _null_variance(found.mirrored(), -difference)
     right, wrong = found.newly_right / found.n, found.newly_wrong / found.n
     b = (2 - right + wrong) * difference - right - wrong
     c = wrong * difference * (1 - difference)
-    root = math.sqrt(b * b + 8 * c)
-    # Two forms of the same root: the one that adds numbers of one sign.
-    newly_wrong = (root - b) / 4 if b <= 0 else 2 * c / (root + b)
-    return max(0.0, 2 * newly_wrong + difference * (1 - difference))
+    # hypot, for b * b is 0 where b is tiny, and the root must be |b| at least.
+    root = math.hypot(b, math.sqrt(8 * c))
+    newly_wrong = (root - b) / 4
+    return 2 * newly_wrong + difference * (1 - difference)
 
 
 def _lower_end(found: Discordance, quantile: float) -> float:
