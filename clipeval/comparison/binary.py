@@ -7,7 +7,10 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from clipeval.comparison.pairing import PairedCells
 from clipeval.errors import ScoringError
 from clipeval.records import CellOutcomes, Difference
 from clipeval.records.results import BoolArray, IntArray
@@ -132,6 +135,43 @@ def group_indices(cell: CellOutcomes) -> IntArray | None:
             "says nothing about others; expected two or more in the column 'group'"
         )
     return np.asarray([number[name] for name in names], dtype=np.int64)
+
+
+def paired_groups(paired: PairedCells) -> IntArray | None:
+    """Number the groups of two cells' images, whichever of the two is called the base.
+
+    A baseline knows no groups: those of the other cell are taken. Where both know them, images that
+    either holds to be of one group are of one.
+
+    Returns:
+        (N,) int64, or None if neither knows groups.
+    Raises:
+        ScoringError: all images are of one group.
+    """
+    then, now = group_indices(paired.base), group_indices(paired.candidate)
+    if then is None or now is None:
+        return now if then is None else then
+    if np.array_equal(then, now):
+        return now
+    n_then, n_now = int(then.max()) + 1, int(now.max()) + 1
+    links = coo_array(
+        (np.ones(len(then)), (then, n_then + now)), shape=(n_then + n_now, n_then + n_now)
+    )
+    _, joined = connected_components(links, directed=False)
+    return np.asarray(joined[then], dtype=np.int64)
+
+
+def newly_wrong_clustering(paired: PairedCells) -> Clustering | None:
+    """Return how much the newly wrong images keep to their groups; None without groups.
+
+    Not the same as for the difference: images newly right and newly wrong in one group cancel there.
+    """
+    groups = paired_groups(paired)
+    if groups is None:
+        return None
+    then, now = paired.base, paired.candidate
+    newly_wrong = (then.predicted == then.labels) & (now.predicted != now.labels)
+    return cluster(newly_wrong.astype(np.float64), groups)
 
 
 @lru_cache(maxsize=4096)

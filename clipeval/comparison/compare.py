@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clipeval.comparison.binary import PairedProportions, group_indices
+from clipeval.comparison.binary import PairedProportions, paired_groups
 from clipeval.comparison.classes import class_differences
 from clipeval.comparison.pairing import PairedCells, pair_images, preprocessing_text
 from clipeval.comparison.reproduction import is_reproduction, reproduction_of
@@ -30,7 +30,7 @@ def compare(base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
     then, now = paired.base, paired.candidate
     _refuse_single_class(paired)
     was_right, is_right = then.predicted == then.labels, now.predicted == now.labels
-    groups = group_indices(now)
+    groups = paired_groups(paired)
     counted = PairedProportions.of(was_right, is_right, groups)
     reproduction = reproduction_of(paired) if is_reproduction(then, now) else None
     macro = _macro(paired, groups)

@@ -24,8 +24,10 @@ def adjust(family: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """
     tested = [one for one in family if one.p_value is not None]
     q_values = benjamini_hochberg(np.asarray([one.p_value for one in tested], dtype=np.float64))
-    adjusted = {
-        one.candidate: concluded(replace(one, q_value=float(q), n_compared=len(tested)))
-        for one, q in zip(tested, q_values, strict=True)
-    }
-    return tuple(adjusted.get(one.candidate, one) for one in family)
+    adjusted = iter(
+        [
+            concluded(replace(one, q_value=float(q), n_compared=len(tested)))
+            for one, q in zip(tested, q_values, strict=True)
+        ]
+    )
+    return tuple(one if one.p_value is None else next(adjusted) for one in family)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from clipeval.comparison.compare import compare
-from clipeval.comparison.pairing import take_images
+from clipeval.comparison.pairing import pair_images, take_images
 from clipeval.errors import ComparisonError
 from clipeval.records import CellOutcomes, Holdout, RankedTemplate
 from clipeval.records.results import IntArray
@@ -33,11 +33,14 @@ def confirm_winner(
     Raises:
         ComparisonError: fewer than two templates, images that differ between them, or a part that
             would be empty.
+        ScoringError: all images that are held out are of one group.
     """
     if len(cells) < MIN_TEMPLATES:
         raise ComparisonError(
             f"holdout: {cells[0].dataset} has one template; ranking takes two or more"
         )
+    for cell in cells[1:]:
+        pair_images(cells[0], cell)  # ranked on the same images and labels, or not at all
     held_out = held_out_images(cells[0], fraction)
     _refuse_empty(held_out, cells[0], fraction)
     explored_ids = {
@@ -77,7 +80,7 @@ def held_out_images(cell: CellOutcomes, fraction: float) -> list[bool]:
 
     Args:
         cell: whose images; groups stay together.
-        fraction: share to hold out of each class, rounded.
+        fraction: share to hold out of each class, as near as whole images allow.
     """
     units = [
         f"image {id_}" if group is None else f"group {group}"
@@ -90,11 +93,13 @@ def held_out_images(cell: CellOutcomes, fraction: float) -> list[bool]:
     by_stratum: dict[str, list[str]] = {}
     for unit, key in stratum.items():
         by_stratum.setdefault(key, []).append(unit)
-    chosen = {
-        unit
-        for members in by_stratum.values()
-        for unit in sorted(members, key=_hash)[: round(fraction * len(members))]
-    }
+    chosen: set[str] = set()
+    n_seen = 0
+    for key in sorted(by_stratum):
+        # Cumulative, so that many small classes hold out their share together.
+        before, n_seen = n_seen, n_seen + len(by_stratum[key])
+        n_chosen = round(fraction * n_seen) - round(fraction * before)
+        chosen.update(sorted(by_stratum[key], key=_hash)[:n_chosen])
     return [unit in chosen for unit in units]
 
 

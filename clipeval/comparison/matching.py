@@ -71,6 +71,7 @@ def find_renamed(base: Sequence[CellOutcomes], candidate: CellOutcomes) -> CellO
             for one in base
             if one.cell != candidate.cell
             and one.prompts_sha256 == candidate.prompts_sha256
+            and one.precision == candidate.precision
             and one.model.weights_sha256 == candidate.model.weights_sha256
             and set(one.sample_ids) == set(candidate.sample_ids)
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,22 +31,22 @@ def pair_images(base: CellOutcomes, candidate: CellOutcomes) -> PairedCells:
 
     Raises:
         ComparisonError: images, labels, class lists, or with the same weights the preprocessing differ;
-            the message says all that does.
+            the message says all that does. Or an id is there twice, so that pairs are not known.
     """
     differences = [
+        *_repeated("base", base),
+        *_repeated("candidate", candidate),
         *_class_differences(base, candidate),
         *_image_differences(base, candidate),
+        *_label_differences(base, candidate),
         *_preprocessing_differences(base, candidate),
     ]
-    if not differences:
-        paired = PairedCells(in_canonical_order(base), in_canonical_order(candidate))
-        differences = _label_differences(paired)
     if differences:
         raise ComparisonError(
             f"{base.cell} (base) and {candidate.cell} (candidate) cannot be compared: "
             f"{'; '.join(differences)}; evaluate both on the same images and labels"
         )
-    return paired
+    return PairedCells(in_canonical_order(base), in_canonical_order(candidate))
 
 
 def in_canonical_order(cell: CellOutcomes) -> CellOutcomes:
@@ -80,6 +81,17 @@ def take_images(cell: CellOutcomes, positions: IntArray) -> CellOutcomes:
     )
 
 
+def _repeated(which: str, cell: CellOutcomes) -> list[str]:
+    found = []
+    for what, names in (("image ids", cell.sample_ids), ("class keys", cell.class_keys)):
+        if repeated := [name for name, n_times in Counter(names).items() if n_times > 1]:
+            found.append(
+                f"{what} that occur more than once in the {which}: {_named(repeated)} "
+                f"({len(repeated):,} in all)"
+            )
+    return found
+
+
 def _class_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
     return _only_in("class", "classes", base.class_keys, candidate.class_keys)
 
@@ -102,15 +114,24 @@ def _only_in(one: str, many: str, base: Sequence[str], candidate: Sequence[str])
     return found
 
 
-def _label_differences(paired: PairedCells) -> list[str]:
-    base, candidate = paired.base, paired.candidate
-    differing = np.flatnonzero(base.labels != candidate.labels)
-    if not len(differing):
+def _label_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
+    """Report images of both with another label, where both have the two classes in question."""
+    then, now = _labels_by_id(base), _labels_by_id(candidate)
+    common = sorted(then.keys() & now.keys())
+    classes = set(base.class_keys) & set(candidate.class_keys)
+    differing = [
+        id_ for id_ in common if then[id_] != now[id_] and {then[id_], now[id_]} <= classes
+    ]
+    if not differing:
         return []
-    first = int(differing[0])
-    then, now = (cell.class_keys[cell.labels[first]] for cell in (base, candidate))
-    example = f"{candidate.sample_ids[first]} is '{then}' in the base and '{now}' in the candidate"
-    return [f"{len(differing):,} of {len(base.labels):,} images have another label: {example}"]
+    first = differing[0]
+    example = f"{first} is '{then[first]}' in the base and '{now[first]}' in the candidate"
+    return [f"{len(differing):,} of {len(common):,} images have another label: {example}"]
+
+
+def _labels_by_id(cell: CellOutcomes) -> dict[str, str]:
+    keys = [cell.class_keys[label] for label in cell.labels.tolist()]
+    return dict(zip(cell.sample_ids, keys, strict=True))
 
 
 def _preprocessing_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:

@@ -13,7 +13,7 @@ from clipeval.comparison.pairing import PairedCells
 from clipeval.records import CellOutcomes, EmbeddingSketch, Reproduction
 from clipeval.records.results import FloatArray
 
-FLOORS = {"fp32": 2e-5, "bf16": 5e-2, "fp16": 1e-2}
+FLOORS = {"fp32": 1e-5, "bf16": 3e-2, "fp16": 4e-3}
 """Root mean square distance of unit embeddings that batch size, threads and hardware explain.
 
 Source: docs/design/003-numeric-floor.md, measured by benchmarks/numeric_floor.py.
@@ -22,9 +22,10 @@ N_SKETCHED = 32
 N_DIRECTIONS = 8
 _SIGNIFICANT = 9
 """Decimal digits that tell any two float32 apart."""
-_GAP_PER_FLOOR = 4
-"""A gap between two cosines moves by at most |image drift| * |text - text| + 2 |text drift|, with unit
-vectors four times the floor."""
+_ROUNDING_OF_SCORES = 1e-6
+"""What float32 scores add to a gap by themselves."""
+_WITHOUT_SKETCH = 3
+"""Floors by which a gap may have moved where the drift itself is not known."""
 
 
 def is_reproduction(base: CellOutcomes, candidate: CellOutcomes) -> bool:
@@ -46,12 +47,15 @@ def reproduction_of(paired: PairedCells) -> Reproduction:
     floor = FLOORS[candidate.precision]
     changed = base.predicted != candidate.predicted
     unexplained = changed
-    if candidate.score_gap is not None:
-        unexplained = changed & (candidate.score_gap > _GAP_PER_FLOOR * floor)
     image_drift, text_drift = None, None
     if base.sketch is not None and candidate.sketch is not None:
         image_drift = _drift(base.sketch.image, candidate.sketch.image)
         text_drift = _drift(base.sketch.text, candidate.sketch.text)
+    gaps = [gap for gap in (base.score_gap, candidate.score_gap) if gap is not None]
+    if gaps:
+        tie = _largest_move(image_drift, text_drift, floor)
+        # Not `>`: a gap that is no number explains nothing.
+        unexplained = changed & ~(np.max(gaps, axis=0) <= tie)
     known = [drift for drift in (image_drift, text_drift) if drift is not None]
     n_unexplained = int(np.count_nonzero(unexplained))
     return Reproduction(
@@ -81,6 +85,16 @@ def sketch_embeddings(
     return EmbeddingSketch(
         image=_sketch(image_embeddings, sample_ids), text=_sketch(class_weights, class_keys)
     )
+
+
+def _largest_move(image_drift: float | None, text_drift: float | None, floor: float) -> float:
+    """Return how far the gap between two cosines can have moved by the drift that was measured.
+
+    The gap i . (t - u) moves by at most |di| |t - u| + |dt| + |du|; two texts are taken as at most 1 apart.
+    """
+    if image_drift is None or text_drift is None:
+        return _WITHOUT_SKETCH * floor + _ROUNDING_OF_SCORES
+    return image_drift + 2 * text_drift + _ROUNDING_OF_SCORES
 
 
 def _sketch(embeddings: FloatArray, names: Sequence[str]) -> tuple[tuple[float, ...], ...]:

@@ -9,6 +9,7 @@ from clipeval.records.comparisons import Conclusion
 
 SIGNIFICANCE = 0.05
 _SMALLEST_P = 0.001
+_ONE_POINT = 0.01
 
 
 def concluded(comparison: Comparison) -> Comparison:
@@ -27,6 +28,11 @@ def points(difference: float) -> str:
     return "0.0" if float(text) == 0 else text
 
 
+def margin_text(margin: float) -> str:
+    """Format a margin in percentage points: `1 point`, `0.5 points`."""
+    return f"{100 * margin:g} point{'' if margin == _ONE_POINT else 's'}"
+
+
 def points_interval(low: float, high: float) -> str:
     """Format an interval of differences: `[-1.9, +0.4]`."""
     return f"[{points(low)}, {points(high)}]"
@@ -34,7 +40,11 @@ def points_interval(low: float, high: float) -> str:
 
 def p_text(p_value: float) -> str:
     """Format a p value: `p 0.031`, `p < 0.001`."""
-    return f"p < {_SMALLEST_P}" if p_value < _SMALLEST_P else f"p {p_value:.3f}"
+    if p_value < _SMALLEST_P:
+        return f"p < {_SMALLEST_P}"
+    rounded = f"{p_value:.3f}"
+    is_misleading = (float(rounded) < SIGNIFICANCE) != (p_value < SIGNIFICANCE)
+    return f"p {p_value:.6f}" if is_misleading else f"p {rounded}"
 
 
 def reproduction_text(found: Reproduction, n_images: int) -> str:
@@ -74,8 +84,9 @@ def _message(comparison: Comparison, conclusion: Conclusion) -> str:
     if conclusion in {"better", "worse"}:
         return f"{conclusion}: top-1 {difference}, {chance}; {flips}"
     return (
-        f"no difference shown: top-1 {difference}, {chance}; {flips}; with {comparison.n_images:,} "
-        f"images, so discordant, you cannot see less than {100 * comparison.detectable:.1f} points"
+        f"inconclusive, no difference shown: top-1 {difference}, {chance}; {flips}; with "
+        f"{comparison.n_images:,} images, so discordant, you cannot see less than "
+        f"{100 * comparison.detectable:.1f} points"
     )
 
 

@@ -18,8 +18,8 @@ DEFAULT_MARGIN = 0.01
 def with_comparison_options(suite: SuiteSpec, overrides: Overrides, *, base: Path) -> SuiteSpec:
     """Return the suite with the baseline, the margin and the holdout of the command line.
 
-    A margin takes the place of every max_drop. A baseline that is named is compared with: where no
-    gate does so, one on top1 is added.
+    A margin takes the place of every max_drop but those of single classes. A baseline that is named is
+    compared with: where no gate does so, one on top1 is added.
 
     Args:
         suite: as it is without them.
@@ -49,15 +49,20 @@ def with_comparison_options(suite: SuiteSpec, overrides: Overrides, *, base: Pat
 
 
 def _with_margin(suite: SuiteSpec, margin: float, option: str) -> tuple[GateSpec, ...]:
-    has_drop = any(gate.max_drop is not None for gate in suite.gates)
+    has_drop = any(_is_drop_of_cell(gate) for gate in suite.gates)
     gates = tuple(
-        gate if gate.max_drop is None else replace(gate, max_drop=margin) for gate in suite.gates
+        replace(gate, max_drop=margin) if _is_drop_of_cell(gate) else gate for gate in suite.gates
     )
     # Drops against the reference alone would leave a baseline that was named without a gate.
     is_idle = suite.baseline is not None and not _compares_with_baseline(suite.gates)
     if has_drop and not is_idle:
         return gates
     return (*gates, _drop_gate(margin, where=option))
+
+
+def _is_drop_of_cell(gate: GateSpec) -> bool:
+    """Single classes keep their margin: they have fewer images, and need a wider one."""
+    return gate.max_drop is not None and not gate.classes
 
 
 def _drop_gate(margin: float, *, where: str) -> GateSpec:

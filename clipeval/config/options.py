@@ -20,7 +20,7 @@ class Overrides:
     limit: int | None = None
     batch_size: int | None = None
     margin: float | None = None
-    """Takes the place of every max_drop; in [0, 1)."""
+    """Takes the place of every max_drop but those of single classes; in [0, 1)."""
     baseline: Path | None = None
     """Baseline file or run folder to compare with."""
     holdout: float | None = None

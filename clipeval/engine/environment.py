@@ -29,7 +29,7 @@ def capture_environment(argv: tuple[str, ...], *, folder: Path) -> Environment:
         folder: whose git repository is recorded, if it is in one.
     """
     commit = _git(folder, "rev-parse", "HEAD")
-    status = _git(folder, "status", "--porcelain") if commit else None
+    status = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None
     return Environment(
         clipeval=version("clipeval"),
         python=platform.python_version(),

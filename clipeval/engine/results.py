@@ -31,6 +31,7 @@ from clipeval.records import (
 )
 from clipeval.records.results import FloatArray, IntArray
 from clipeval.scoring import Scores
+from clipeval.stats import number_groups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
         nll_terms=scores.nll_terms,
         brier_terms=scores.brier_terms,
         n_classes=len(names),
+        groups=number_groups([sample.group for sample in scored.samples]),
     )
     return CellResult(
         id=cell.id,

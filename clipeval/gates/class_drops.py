@@ -7,15 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipeval.comparison.binary import ONE_SIDED, PairedProportions, group_indices
+from clipeval.comparison.binary import ONE_SIDED, PairedProportions, paired_groups
 from clipeval.comparison.classes import class_proportions
 from clipeval.comparison.pairing import PairedCells, pair_images
-from clipeval.comparison.wording import p_text, points, points_interval, reproduction_text
+from clipeval.comparison.wording import (
+    margin_text,
+    p_text,
+    points,
+    points_interval,
+    reproduction_text,
+)
 from clipeval.gates.per_class import SIGNIFICANCE, chosen_classes, unknown_class
-from clipeval.gates.relative import MAX_IMAGES, undecided
-from clipeval.gates.settling import settle_text
+from clipeval.gates.relative import MAX_IMAGES, newly_wrong, undecided
+from clipeval.gates.settling import CONFIDENCE, images_for_drop, settle_text
 from clipeval.records import CellOutcomes, Comparison, GateResult, GateSpec, Verdict
-from clipeval.stats import holm, images_to_settle
+from clipeval.stats import holm
 
 
 def decide_class_drops(
@@ -38,8 +44,8 @@ def decide_class_drops(
     """
     indices, unknown = chosen_classes(gate, candidate)
     results = [unknown_class(gate, "max_drop", margin, name, candidate) for name in unknown]
-    if comparison.reproduction is not None and not results:
-        return (_of_reproduction(margin, comparison, against),)
+    if comparison.reproduction is not None and indices:
+        return (*results, _of_reproduction(margin, comparison, against))
     paired = pair_images(base, candidate)
     keys = [candidate.class_keys[index] for index in indices]
     counted = [_count(paired, key) for key in keys]
@@ -68,15 +74,13 @@ def _count(paired: PairedCells, key: str) -> _ClassPair:
     index = paired.candidate.class_keys.index(key)
     of_class = paired.candidate.labels == index
     was_right, is_right = paired.base.predicted == index, paired.candidate.predicted == index
-    newly_wrong = np.flatnonzero(of_class & was_right & ~is_right)[:MAX_IMAGES].tolist()
+    flipped = np.flatnonzero(of_class & was_right & ~is_right)[:MAX_IMAGES].tolist()
     n_images = int(np.count_nonzero(of_class))
     return _ClassPair(
         name=paired.candidate.class_names[index],
         n=n_images,
-        proportions=class_proportions(paired, index, group_indices(paired.candidate))
-        if n_images
-        else None,
-        newly_wrong=tuple(paired.candidate.sample_ids[i] for i in newly_wrong),
+        proportions=class_proportions(paired, index, paired_groups(paired)) if n_images else None,
+        newly_wrong=tuple(paired.candidate.sample_ids[i] for i in flipped),
     )
 
 
@@ -91,7 +95,15 @@ def _decide_all(margin: float, counted: Sequence[_ClassPair], against: str) -> l
     p_dropped = holm(np.asarray([one.p_beyond(-margin, "less") for one in pairs], dtype=np.float64))
     p_kept = [one.p_beyond(-margin, "greater") for one in pairs]
     return [
-        _decide(margin, one, pair, p_fail=float(p_fail), p_pass=p_pass, against=against)
+        _decide(
+            margin,
+            one,
+            pair,
+            p_fail=float(p_fail),
+            p_pass=p_pass,
+            n_classes=len(pairs),
+            against=against,
+        )
         for one, pair, p_fail, p_pass in zip(counted, pairs, p_dropped, p_kept, strict=True)
     ]
 
@@ -103,6 +115,7 @@ def _decide(
     *,
     p_fail: float,
     p_pass: float,
+    n_classes: int,
     against: str,
 ) -> GateResult:
     state: Verdict = "inconclusive"
@@ -114,11 +127,19 @@ def _decide(
     n_to_settle = None
     message = (
         f"recall of '{one.name}' {pair.n_base / found.n:.3f} -> {pair.n_candidate / found.n:.3f}, "
-        f"{points(found.difference)} points {points_interval(interval.low, interval.high)} on "
-        f"{one.n:,} images: a drop of more than {100 * margin:g} points is "
+        f"{points(found.difference)} points, 95% bounds {points_interval(interval.low, interval.high)}, on "
+        f"{one.n:,} images: a drop of more than {margin_text(margin)} is "
     )
     if state == "inconclusive":
-        n_to_settle = images_to_settle(difference=found.difference, rate=found.rate, margin=margin)
+        is_beyond = found.difference < -margin
+        n_to_settle = images_for_drop(
+            difference=found.difference,
+            rate=found.rate,
+            margin=margin,
+            clustering=pair.clustering,
+            # To pass takes no correction, to fail takes that of Holm for the first of all classes.
+            confidence=1 - SIGNIFICANCE / n_classes if is_beyond else CONFIDENCE,
+        )
         message += f"neither shown nor ruled out; {settle_text(n_to_settle)}"
     else:
         message += f"shown ({p_text(p_fail)} by Holm)" if state == "fail" else "ruled out"
@@ -152,6 +173,7 @@ def _of_reproduction(margin: float, comparison: Comparison, against: str) -> Gat
         state="pass" if reproduction.is_within else "fail",
         message=f"recall: {reproduction_text(reproduction, comparison.n_images)}",
         against=against,
+        images=() if reproduction.is_within else newly_wrong(comparison),
     )
 
 
@@ -165,7 +187,7 @@ def _all_pass(margin: float, decided: Sequence[GateResult], against: str) -> Gat
         low=least.low,
         high=least.high,
         state="pass",
-        message=f"recall of all {len(decided)} classes: a drop of more than {100 * margin:g} points is "
+        message=f"recall of all {len(decided)} classes: a drop of more than {margin_text(margin)} is "
         f"ruled out for each; largest: {least.message.partition(':')[0]}",
         against=against,
     )

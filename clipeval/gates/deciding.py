@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
-from clipeval.comparison import compare
+from clipeval.comparison import compare, pair_images
+from clipeval.comparison.binary import newly_wrong_clustering
 from clipeval.errors import ComparisonError, ConfigError, ScoringError
 from clipeval.gates.absolute import decide_limits
 from clipeval.gates.class_drops import decide_class_drops
@@ -41,6 +44,8 @@ class Itself:
 
 Counterpart = Callable[[Against], CellOutcomes | Absent | Itself]
 """Finds what a cell is compared with."""
+_ALL_KINDS: tuple[GateKind, ...] = get_args(GateKind)
+_RELATIVE_KINDS: tuple[GateKind, ...] = ("max_drop", "max_negative_flip_rate")
 _KINDS: dict[Against, ComparisonKind] = {
     "baseline": "baseline",
     "reference_template": "template",
@@ -82,34 +87,39 @@ class _Decider:
     """By cell id of the base: several gates share one comparison."""
 
     def decide(self, gate: GateSpec) -> list[GateResult]:
-        limits = (gate.min, gate.max, gate.max_drop, gate.max_negative_flip_rate)
-        if all(limit is None for limit in limits):
+        if not _limits_of(gate, *_ALL_KINDS):
             place = f"{gate.where}: " if gate.where else ""
             raise ConfigError(
                 f"{place}gate on '{gate.metric}' has no limit; "
                 "give min, max, max_drop or max_negative_flip_rate"
             )
-        results: list[GateResult] = []
+        results, gate = _without_broken_limits(gate)
         if gate.classes:
-            results += decide_class_limits(gate, self.cell)
+            results += self._class_limits(gate)
         else:
             results += decide_limits(gate, self.result.metrics)
         if gate.max_drop is not None or gate.max_negative_flip_rate is not None:
             results += self._relative(gate)
         return results
 
+    def _class_limits(self, gate: GateSpec) -> Sequence[GateResult]:
+        try:
+            return decide_class_limits(gate, self.cell)
+        except ScoringError as error:
+            return _undecided(gate, ("min", "max"), str(error), "error")
+
     def _relative(self, gate: GateSpec) -> list[GateResult]:
         base = self.counterpart(gate.against)
         if isinstance(base, Itself):
             return []
         if isinstance(base, Absent):
-            return self._undecided(gate, base.message, base.state)
+            return _undecided(gate, _RELATIVE_KINDS, base.message, base.state)
         against = base.cell if gate.against != "baseline" else "baseline"
         try:
             comparison = self._compare(base, _KINDS[gate.against])
             return self._decide_relative(gate, base, comparison, against)
         except (ComparisonError, ScoringError) as error:
-            return self._undecided(gate, str(error), "error")
+            return _undecided(gate, _RELATIVE_KINDS, str(error), "error")
 
     def _compare(self, base: CellOutcomes, kind: ComparisonKind) -> Comparison:
         key = f"{kind} {base.cell}"
@@ -128,18 +138,63 @@ class _Decider:
         elif gate.max_drop is not None:
             results.append(decide_drop(gate.metric, gate.max_drop, comparison, against=against))
         if gate.max_negative_flip_rate is not None:
+            clustering = newly_wrong_clustering(pair_images(base, self.cell))
             results.append(
-                decide_flip_rate(gate.max_negative_flip_rate, comparison, against=against)
+                decide_flip_rate(
+                    gate.max_negative_flip_rate, comparison, against=against, clustering=clustering
+                )
             )
         return results
 
-    def _undecided(self, gate: GateSpec, message: str, state: Verdict) -> list[GateResult]:
-        limits: tuple[tuple[GateKind, float | None], ...] = (
-            ("max_drop", gate.max_drop),
-            ("max_negative_flip_rate", gate.max_negative_flip_rate),
+
+def _limits_of(gate: GateSpec, *kinds: GateKind) -> dict[GateKind, float]:
+    limits: dict[GateKind, float | None] = {
+        "min": gate.min,
+        "max": gate.max,
+        "max_drop": gate.max_drop,
+        "max_negative_flip_rate": gate.max_negative_flip_rate,
+    }
+    return {kind: limit for kind in kinds if (limit := limits[kind]) is not None}
+
+
+def _without_broken_limits(gate: GateSpec) -> tuple[list[GateResult], GateSpec]:
+    """Return errors for limits that are no numbers to compare with, and the gate without those."""
+    broken = {
+        kind: limit
+        for kind, limit in _limits_of(gate, *_ALL_KINDS).items()
+        if not math.isfinite(limit)
+    }
+    errors = [
+        undecided(
+            gate.metric,
+            kind,
+            limit,
+            f"{gate.metric} {kind} has the limit {limit}; expected a finite number",
         )
-        return [
-            undecided(gate.metric, kind, limit, message, against=gate.against, state=state)
-            for kind, limit in limits
-            if limit is not None
-        ]
+        for kind, limit in broken.items()
+    ]
+    return errors, replace(
+        gate,
+        min=None if "min" in broken else gate.min,
+        max=None if "max" in broken else gate.max,
+        max_drop=None if "max_drop" in broken else gate.max_drop,
+        max_negative_flip_rate=None
+        if "max_negative_flip_rate" in broken
+        else gate.max_negative_flip_rate,
+    )
+
+
+def _undecided(
+    gate: GateSpec, kinds: Sequence[GateKind], message: str, state: Verdict
+) -> list[GateResult]:
+    return [
+        undecided(
+            gate.metric,
+            kind,
+            limit,
+            f"{gate.metric} {kind} {limit:g}: {message}",
+            against=gate.against if kind in _RELATIVE_KINDS else None,
+            state=state,
+        )
+        for kind, limit in _limits_of(gate, *kinds).items()
+    ]

@@ -15,13 +15,12 @@ from clipeval.comparison.wording import p_text
 from clipeval.errors import did_you_mean
 from clipeval.gates.absolute import digits_apart, side
 from clipeval.gates.relative import MAX_IMAGES, undecided
-from clipeval.gates.settling import images_by_width, settle_text
+from clipeval.gates.settling import images_for_share, settle_text
 from clipeval.records import CellOutcomes, GateResult, GateSpec, Verdict
 from clipeval.records.results import BoolArray
 from clipeval.stats import Clustering, Interval, cluster, effective_wilson_interval, holm
 
 SIGNIFICANCE = 0.05
-ONE_SIDED = 0.90
 
 
 def decide_class_limits(gate: GateSpec, cell: CellOutcomes) -> tuple[GateResult, ...]:
@@ -53,7 +52,9 @@ def chosen_classes(gate: GateSpec, cell: CellOutcomes) -> tuple[list[int], list[
         **{name: i for i, name in enumerate(cell.class_names)},
     }
     unknown = [name for name in gate.classes if name not in index_of]
-    return [index_of[name] for name in gate.classes if name in index_of], unknown
+    # A class may be named twice, by its key and by its name; Holm must count it once.
+    known = dict.fromkeys(index_of[name] for name in gate.classes if name in index_of)
+    return list(known), unknown
 
 
 def unknown_class(
@@ -89,15 +90,20 @@ class _Counted:
     def value(self) -> float:
         return self.n_right / self.n
 
-    @property
-    def independent(self) -> tuple[int, int]:
-        """How many right of how many independent images this is worth, in whole images."""
-        n = max(1, math.floor(self.n / self.design_effect))
-        return min(n, round(self.value * n)), n
+    def independent(self, kind: Literal["min", "max"]) -> tuple[int, int]:
+        """How many right of how many independent images this is worth, in whole images.
 
-    def interval(self, confidence: float = 0.95) -> Interval:
+        Part of an image is rounded towards the limit being kept, so that rounding alone fails no class.
+        """
+        if self.design_effect == 1:
+            return self.n_right, self.n
+        n = max(1, math.floor(self.n / self.design_effect))
+        in_favour = math.ceil if kind == "min" else math.floor
+        return in_favour(self.n_right * n / self.n), n
+
+    def interval(self) -> Interval:
         clustering = Clustering(self.n, self.design_effect)
-        return effective_wilson_interval(self.n_right, self.n, clustering, confidence=confidence)
+        return effective_wilson_interval(self.n_right, self.n, clustering)
 
 
 def _decide_kind(
@@ -147,17 +153,24 @@ def _decide_all(
 ) -> list[GateResult]:
     beyond: Literal["less", "greater"] = "less" if kind == "min" else "greater"
     p_values = [
-        float(binomtest(*one.independent, limit, alternative=beyond).pvalue) for one in measured
+        float(binomtest(*one.independent(kind), limit, alternative=beyond).pvalue)
+        for one in measured
     ]
     adjusted = holm(np.asarray(p_values, dtype=np.float64)).tolist()
     return [
-        _decide_class(metric, kind, limit, one, p_value)
+        _decide_class(metric, kind, limit, one, p_value, n_classes=len(measured))
         for one, p_value in zip(measured, adjusted, strict=True)
     ]
 
 
 def _decide_class(
-    metric: str, kind: Literal["min", "max"], limit: float, one: _Counted, p_value: float
+    metric: str,
+    kind: Literal["min", "max"],
+    limit: float,
+    one: _Counted,
+    p_value: float,
+    *,
+    n_classes: int,
 ) -> GateResult:
     is_kept = one.value >= limit if kind == "min" else one.value <= limit
     state: Verdict = "pass" if is_kept else "fail" if p_value < SIGNIFICANCE else "inconclusive"
@@ -169,7 +182,13 @@ def _decide_class(
     if state == "fail":
         message += f" ({p_text(p_value)} by Holm)"
     elif state == "inconclusive":
-        n_to_settle = _n_to_settle(one, limit)
+        n_to_settle = images_for_share(
+            share=one.value,
+            limit=limit,
+            n_images=one.n,
+            design_effect=one.design_effect,
+            confidence=1 - SIGNIFICANCE / n_classes,
+        )
         message += (
             f", but that may be chance ({p_text(p_value)} by Holm); {settle_text(n_to_settle)}"
         )
@@ -186,13 +205,6 @@ def _decide_class(
         p_value=p_value,
         n_to_settle=n_to_settle,
         images=one.wrong_images if state != "pass" else (),
-    )
-
-
-def _n_to_settle(one: _Counted, limit: float) -> int | None:
-    interval = one.interval(ONE_SIDED)
-    return images_by_width(
-        value=one.value, limit=limit, low=interval.low, high=interval.high, n_images=one.n
     )
 
 

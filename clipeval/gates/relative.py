@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from clipeval.comparison.wording import p_text, points, points_interval, reproduction_text
+from clipeval.comparison.wording import (
+    margin_text,
+    p_text,
+    points,
+    points_interval,
+    reproduction_text,
+)
 from clipeval.gates.settling import (
-    images_by_width,
     images_for_difference,
+    images_for_share,
     images_for_top1,
     settle_text,
 )
@@ -21,9 +27,9 @@ ONE_SIDED = 0.90
 MAX_IMAGES = 20
 N_CLASSES = 3
 _SAYS: Mapping[Verdict, str] = {
-    "pass": "a drop of more than {margin} points is ruled out",
-    "fail": "a drop of more than {margin} points is shown",
-    "inconclusive": "a drop of more than {margin} points is neither shown nor ruled out",
+    "pass": "a drop of more than {margin} is ruled out",
+    "fail": "a drop of more than {margin} is shown",
+    "inconclusive": "a drop of more than {margin} is neither shown nor ruled out",
 }
 
 
@@ -73,15 +79,21 @@ def decide_drop(metric: str, margin: float, comparison: Comparison, *, against: 
     )
 
 
-def decide_flip_rate(limit: float, comparison: Comparison, *, against: str) -> GateResult:
+def decide_flip_rate(
+    limit: float, comparison: Comparison, *, against: str, clustering: Clustering | None
+) -> GateResult:
     """Decide whether the share of newly wrong images is within a limit, by its one-sided 95% bounds.
 
+    Args:
+        limit: largest share.
+        comparison: of the cell.
+        against: what it was compared with.
+        clustering: of the newly wrong images; None without groups.
     Source: Yan et al., "Positive-congruent training: towards regression-free model updates", CVPR 2021,
         for the negative flip rate; the bounds are those of the Wilson score interval.
     """
     n_wrong, n_images = comparison.n_newly_wrong, comparison.n_images
-    if comparison.n_groups is not None and comparison.design_effect is not None:
-        clustering = Clustering(comparison.n_groups, comparison.design_effect)
+    if clustering is not None:
         interval = effective_wilson_interval(n_wrong, n_images, clustering, confidence=ONE_SIDED)
     else:
         interval = wilson_interval(n_wrong, n_images, confidence=ONE_SIDED)
@@ -99,8 +111,11 @@ def decide_flip_rate(limit: float, comparison: Comparison, *, against: str) -> G
             f"[{interval.low:.2%}, {interval.high:.2%}], limit {limit:.2%}"
         )
         if state == "inconclusive":
-            n_to_settle = images_by_width(
-                value=rate, limit=limit, low=interval.low, high=interval.high, n_images=n_images
+            n_to_settle = images_for_share(
+                share=rate,
+                limit=limit,
+                n_images=n_images,
+                design_effect=clustering.design_effect if clustering else 1.0,
             )
             message += f": neither shown nor ruled out to be above it; {settle_text(n_to_settle)}"
     return GateResult(
@@ -180,10 +195,10 @@ def _n_to_settle(
 
 def _drop_message(metric: str, margin: float, found: Difference, state: Verdict) -> str:
     interval = points_interval(found.lower_bound, found.upper_bound)
-    says = _SAYS[state].format(margin=f"{100 * margin:g}")
+    says = _SAYS[state].format(margin=margin_text(margin))
     return (
-        f"{metric} {found.base:.3f} -> {found.candidate:.3f}, {points(found.value)} points "
-        f"{interval}: {says}"
+        f"{metric} {found.base:.3f} -> {found.candidate:.3f}, {points(found.value)} points, "
+        f"95% bounds {interval}: {says}"
     )
 
 

@@ -32,6 +32,7 @@ def cell_metrics(
     nll_terms: npt.NDArray[np.float64],
     brier_terms: npt.NDArray[np.float64],
     n_classes: int,
+    groups: IntArray | None = None,
 ) -> dict[str, MetricValue]:
     """Measure one cell.
 
@@ -43,6 +44,7 @@ def cell_metrics(
         nll_terms: (N,) -log softmax at the label.
         brier_terms: (N,) squared error of the probability vector.
         n_classes: C.
+        groups: (N,) which group of dependent images each is of; widens the intervals.
     Returns:
         Name -> value in the order of METRIC_NAMES. top5 is absent if C <= 5; with one class every
         answer is right by construction, so nothing is measured and the mapping is empty.
@@ -58,8 +60,8 @@ def cell_metrics(
     confusion = confusion_matrix(predicted, labels, n_classes=n_classes)
     bins = calibration_bins(confidence, predicted == labels)
     measured = {
-        "top1": top_k_accuracy(predicted[:, None], labels, k=1, n_classes=n_classes),
-        "top5": top_k_accuracy(top5, labels, k=TOP5, n_classes=n_classes),
+        "top1": top_k_accuracy(predicted[:, None], labels, k=1, n_classes=n_classes, groups=groups),
+        "top5": top_k_accuracy(top5, labels, k=TOP5, n_classes=n_classes, groups=groups),
         "mean_per_class_recall": _over(mean_per_class_recall(confusion), macro.n_classes),
         "balanced_accuracy": _over(macro.balanced_accuracy, macro.n_classes),
         "macro_precision": _over(macro.precision, macro.n_classes),

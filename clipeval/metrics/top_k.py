@@ -7,12 +7,17 @@ import numpy as np
 from clipeval.errors import ScoringError
 from clipeval.metrics._arrays import check_classes
 from clipeval.records import MetricValue
-from clipeval.records.results import IntArray
-from clipeval.stats import wilson_interval
+from clipeval.records.results import BoolArray, IntArray
+from clipeval.stats import Interval, cluster, effective_wilson_interval, wilson_interval
 
 
 def top_k_accuracy(
-    ranked: IntArray, labels: IntArray, *, k: int, n_classes: int
+    ranked: IntArray,
+    labels: IntArray,
+    *,
+    k: int,
+    n_classes: int,
+    groups: IntArray | None = None,
 ) -> MetricValue | None:
     """Return the share of images whose label is among the k best classes.
 
@@ -21,8 +26,10 @@ def top_k_accuracy(
         labels: (N,) int64, 0 <= label < n_classes.
         k: how many classes may contain the label.
         n_classes: C.
+        groups: (N,) which group of dependent images each is of; None if they are independent.
     Returns:
-        The value with its Wilson 95% interval; None if C <= k, where every answer would be right.
+        The value with its Wilson 95% interval, widened for groups, and without one if all images are of
+        one group; None if C <= k, where every answer would be right.
     Raises:
         ScoringError: N is zero, shapes do not fit, or a class index is out of range.
     Source: sklearn.metrics.top_k_accuracy_score, which needs all N x C scores at once.
@@ -40,8 +47,21 @@ def top_k_accuracy(
         return None
     best = ranked[:, :k]
     check_classes("ranked classes", best.reshape(-1), n_classes=n_classes)
-    n_hits = int(np.count_nonzero((best == labels[:, None]).any(axis=1)))
-    interval = wilson_interval(n_hits, len(labels))
+    hits = (best == labels[:, None]).any(axis=1)
+    n_hits = int(np.count_nonzero(hits))
+    interval = _interval(hits, groups)
     return MetricValue(
-        value=n_hits / len(labels), low=interval.low, high=interval.high, n=len(labels)
+        value=n_hits / len(labels),
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=len(labels),
     )
+
+
+def _interval(hits: BoolArray, groups: IntArray | None) -> Interval | None:
+    n_hits, n_images = int(np.count_nonzero(hits)), len(hits)
+    if groups is None:
+        return wilson_interval(n_hits, n_images)
+    if groups.min() == groups.max():
+        return None  # one group says nothing about others
+    return effective_wilson_interval(n_hits, n_images, cluster(hits.astype(np.float64), groups))

@@ -27,7 +27,7 @@ class Difference:
     upper_bound: float
     """One-sided 95% bound: the difference is below it."""
     method: Literal["tango", "tango-rao-scott", "bootstrap", "cluster-bootstrap"]
-    """How the interval was made; docs/metrics.md names the sources."""
+    """How the interval was made; docs/comparisons.md names the sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,11 +91,11 @@ class GateResult:
     state: Verdict
     message: str
     against: str | None = None
-    """Cell id that it was compared with, or `baseline: ...`; None for absolute limits."""
+    """Cell id that it was compared with, or `baseline`; None for absolute limits."""
     class_name: str | None = None
     """For a limit on one class."""
     p_value: float | None = None
-    """For limits on classes: of the class being beyond the limit, Holm-adjusted."""
+    """For limits on classes: of the class keeping the limit, Holm-adjusted; small where it does not."""
     n_to_settle: int | None = None
     """How many images would settle an inconclusive gate; None where none would, or nothing is open."""
     images: tuple[str, ...] = ()

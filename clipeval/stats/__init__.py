@@ -1,18 +1,23 @@
 """Uncertainty of measured numbers: arrays in, intervals and p-values out."""
 
 from clipeval.stats.bootstrap import MacroDifference, MacroMetric, macro_differences
-from clipeval.stats.clusters import Clustering, cluster, effective, effective_wilson_interval
+from clipeval.stats.clusters import (
+    Clustering,
+    cluster,
+    effective,
+    effective_wilson_interval,
+    number_groups,
+)
 from clipeval.stats.intervals import Interval, wilson_interval, wilson_intervals
 from clipeval.stats.multiplicity import benjamini_hochberg, holm
 from clipeval.stats.paired import (
     Discordance,
-    images_to_settle,
     mcnemar_mid_p,
-    minimum_detectable_difference,
     score_p_value,
     tango_interval,
     tango_z,
 )
+from clipeval.stats.planning import images_to_settle, minimum_detectable_difference
 
 __all__ = [
     "Clustering",
@@ -29,6 +34,7 @@ __all__ = [
     "macro_differences",
     "mcnemar_mid_p",
     "minimum_detectable_difference",
+    "number_groups",
     "score_p_value",
     "tango_interval",
     "tango_z",

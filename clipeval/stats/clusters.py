@@ -6,6 +6,7 @@ effect. Counts and n are divided by it; formulas for independent images then hol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,19 @@ class Clustering:
     def df(self) -> int:
         """Degrees of freedom of Student's t: groups - 1."""
         return self.n_groups - 1
+
+
+def number_groups(groups: Sequence[str | None]) -> npt.NDArray[np.int64] | None:
+    """Number the groups of images; an image without one is a group of its own.
+
+    Returns:
+        (N,) int64, in the order in which groups first occur; None if no image has a group.
+    """
+    if all(group is None for group in groups):
+        return None
+    names = [position if group is None else group for position, group in enumerate(groups)]
+    number = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    return np.asarray([number[name] for name in names], dtype=np.int64)
 
 
 def cluster(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> Clustering:

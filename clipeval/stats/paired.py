@@ -17,13 +17,9 @@ from scipy.stats import binom, norm, t
 from clipeval.errors import ScoringError
 from clipeval.stats.intervals import Interval
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """Counts divided by a design effect may exceed n by this much, relative to n."""
-_MOST_IMAGES = 1e9
-"""Past so many images images_to_settle answers that none would do."""
-_LEAST_POWER = 0.5
-"""Below it the formula of the detectable difference is not monotone."""
-_X_TOLERANCE = 1e-14
+ROOT_TOLERANCE = 1e-14
 """Absolute error of a root in [-1, 1]."""
 
 
@@ -51,7 +47,7 @@ class Discordance:
                 f"{self.newly_right} newly right and {self.newly_wrong} newly wrong in {self.n} "
                 "images; expected finite counts and n > 0"
             )
-        if min(counts) < 0 or self.newly_right + self.newly_wrong > self.n * (1 + _ROUNDING):
+        if min(counts) < 0 or self.newly_right + self.newly_wrong > self.n * (1 + ROUNDING):
             raise ScoringError(
                 f"{self.newly_right} newly right and {self.newly_wrong} newly wrong in {self.n} "
                 "images; expected counts >= 0 that sum to n at most"
@@ -93,8 +89,8 @@ def tango_interval(
     Source: Tango, "Equivalence test and confidence interval for the difference in proportions for
         the paired-sample design", Statistics in Medicine 17 (1998) 891-908: the interval.
     """
-    _check_share("confidence", confidence)
-    quantile = _quantile((1 + confidence) / 2, df)
+    check_share("confidence", confidence)
+    quantile = normal_or_t((1 + confidence) / 2, df)
     # The upper end is the lower end of the mirrored table, so the mirror is exact; 0.0 - 0.0 is not
     # the -0.0 that a minus sign alone would make.
     return Interval(_lower_end(found, quantile), 0.0 - _lower_end(found.mirrored(), quantile))
@@ -119,7 +115,7 @@ def tango_z(found: Discordance, *, difference: float) -> float:
     distance = found.difference - difference
     if distance == 0:
         return 0.0
-    variance = _null_variance(found, difference) / found.n
+    variance = null_variance(found, difference) / found.n
     if variance == 0:
         return math.copysign(math.inf, distance)
     return distance / math.sqrt(variance)
@@ -186,96 +182,14 @@ def mcnemar_mid_p(*, newly_right: int, newly_wrong: int) -> float:
     return min(1.0, 2 * float(binom.cdf(fewer, n, 0.5)) - point)
 
 
-def minimum_detectable_difference(
-    *, n: float, rate: float, power: float = 0.8, confidence: float = 0.95, df: float | None = None
-) -> float:
-    """Return the smallest |difference| that the two-sided paired test would find.
-
-    A difference d needs a share d of discordant images at least: where the formula's d exceeds
-    `rate`, the rate is taken as d. That also answers rate = 0 (no discordant image seen), about
-    7.8 / n at the defaults, so no half image need be added to an empty table. Where fewer than
-    about 20 discordant images are expected the formula is cautious: the power is above the one
-    asked for, up to 0.95 instead of 0.8 (tests/stats sum it exactly).
-
-    Args:
-        n: images, or effective images.
-        rate: share of discordant images, in [0, 1].
-        power: chance to find it, in [0.5, 1).
-        confidence: 1 - significance of the two-sided test, in (0, 1).
-        df: degrees of freedom of Student's t, for grouped images; None takes the normal.
-    Returns:
-        In (0, 1]; 1.0 also where no difference would be found so often.
-    Raises:
-        ScoringError: an argument is outside its range.
-    Source: Connett, Smith & McHugh, "Sample size and power for pair-matched case-control studies",
-        Statistics in Medicine 6 (1987) 53-59; Miettinen, Biometrics 24 (1968) 339-352.
-    """
-    _check_plan(rate, power=power, confidence=confidence)
-    if not (math.isfinite(n) and n > 0):
-        raise ScoringError(f"a plan for {n} images has no answer; expected a finite n > 0")
-    z_test, z_power = _quantile((1 + confidence) / 2, df), _quantile(power, df)
-
-    def excess(d: float) -> float:
-        discordant = max(rate, d)
-        spread = z_test * math.sqrt(discordant) + z_power * math.sqrt(max(0.0, discordant - d * d))
-        return math.sqrt(n) * d - spread
-
-    if excess(1.0) <= 0:
-        return 1.0
-    # Close to 0 it is negative whatever n; at 0 itself it is zero if the rate is.
-    least = min(z_test * z_test / n, 1.0) * 1e-6
-    return float(brentq(excess, least, 1.0, xtol=_X_TOLERANCE))
-
-
-def images_to_settle(
-    *, difference: float, rate: float, margin: float, power: float = 0.8, confidence: float = 0.95
-) -> int | None:
-    """Return how many images a one-sided test against -margin would need to decide.
-
-    The test is of "difference > -margin" or of "difference < -margin", whichever side `difference`
-    is on; both numbers are taken as observed.
-
-    Args:
-        difference: accuracy of the candidate minus that of the base, |difference| <= rate.
-        rate: share of discordant images, in [0, 1].
-        margin: drop that is still accepted, in [0, 1).
-        power: chance to decide, in [0.5, 1).
-        confidence: 1 - significance of the one-sided test, in (0, 1).
-    Returns:
-        1 or more; None where difference equals -margin, or beyond 1e9 images.
-    Raises:
-        ScoringError: an argument is outside its range.
-    Source: the sample size of Tango's test with its own null variance, as in Nam, Biometrics 53
-        (1997) 1422-1430, and Connett, Smith & McHugh, Statistics in Medicine 6 (1987) 53-59.
-    """
-    _check_plan(rate, power=power, confidence=confidence)
-    if not 0 <= margin < 1:
-        raise ScoringError(f"margin {margin} is outside [0, 1); 0.01 is one point of accuracy")
-    if not abs(difference) <= rate + _ROUNDING:
-        raise ScoringError(
-            f"difference {difference} at {rate} discordant images; expected |difference| <= rate"
-        )
-    distance = abs(difference + margin)
-    if distance == 0:
-        return None
-    right, wrong = max(0.0, rate + difference) / 2, max(0.0, rate - difference) / 2
-    null = _null_variance(Discordance(n=1.0, newly_right=right, newly_wrong=wrong), -margin)
-    true = max(0.0, rate - difference * difference)
-    z_test, z_power = _quantile(confidence, None), _quantile(power, None)
-    spread = z_test * math.sqrt(null) + z_power * math.sqrt(true)
-    root = spread / distance
-    n = root * root  # `**` would raise where this is infinite
-    return max(1, math.ceil(n)) if n <= _MOST_IMAGES else None
-
-
-def _null_variance(found: Discordance, difference: float) -> float:
+def null_variance(found: Discordance, difference: float) -> float:
     """Return n times the variance of the observed difference if the true one is `difference`.
 
     The rate of discordant images is the likeliest one under the hypothesis: a root of a quadratic
     (Tango 1998). Negative differences are mirrored, so that both sides agree to the last bit.
     """
     if difference < 0:
-        return _null_variance(found.mirrored(), -difference)
+        return null_variance(found.mirrored(), -difference)
     right, wrong = found.newly_right / found.n, found.newly_wrong / found.n
     b = (2 - right + wrong) * difference - right - wrong
     c = wrong * difference * (1 - difference)
@@ -297,10 +211,11 @@ def _lower_end(found: Discordance, quantile: float) -> float:
         z = tango_z(found, difference=difference)
         return (1.0 if math.isinf(z) else z / math.hypot(1, z)) - limit
 
-    return min(observed, float(brentq(excess, -1.0, observed, xtol=_X_TOLERANCE)))
+    return min(observed, float(brentq(excess, -1.0, observed, xtol=ROOT_TOLERANCE)))
 
 
-def _quantile(share: float, df: float | None) -> float:
+def normal_or_t(share: float, df: float | None) -> float:
+    """Return a quantile of the normal distribution, or of Student's t with df degrees of freedom."""
     _check_df(df)
     return float(norm.ppf(share) if df is None else t.ppf(share, df))
 
@@ -315,7 +230,12 @@ def _check_df(df: float | None) -> None:
         raise ScoringError(f"{df} degrees of freedom; expected df > 0, or None for the normal")
 
 
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
+    """Refuse a confidence or a power that is no share.
+
+    Raises:
+        ScoringError: it is not in (0, 1).
+    """
     if not 0 < value < 1:
         raise ScoringError(f"{name} {value} is outside (0, 1); 0.95 is usual")
 
@@ -323,11 +243,3 @@ def _check_share(name: str, value: float) -> None:
 def _check_difference(difference: float) -> None:
     if not -1 <= difference <= 1:
         raise ScoringError(f"a difference of accuracies of {difference}; expected it in [-1, 1]")
-
-
-def _check_plan(rate: float, *, power: float, confidence: float) -> None:
-    _check_share("confidence", confidence)
-    if not 0 <= rate <= 1:
-        raise ScoringError(f"a share {rate} of discordant images is outside [0, 1]")
-    if not _LEAST_POWER <= power < 1:
-        raise ScoringError(f"power {power} is outside [{_LEAST_POWER}, 1); 0.8 is usual")

@@ -134,12 +134,15 @@ class TestWhatACellSays:
         assert any("underscore" in code for code in codes)
         assert len(codes) == len(set(codes))
 
-    def test_gates_are_those_that_apply(self, photos, cells):
-        gates = [GateSpec(metric="top1", min=0.0), GateSpec(metric="top1", min=0.9, models=("x",))]
-        evaluator = Evaluator(batch_size=4, gates=gates)
+    def test_no_gate_is_decided_here(self, evaluator, photos, cells):
         (cell,) = cells([photos({"red": 1, "blue": 1})])
-        states = [(g.limit, g.state) for g in evaluator.evaluate(cell).result.gates]
-        assert states == [(0.0, "pass")]
+        assert evaluator.evaluate(cell).result.gates == ()
+
+    def test_a_sketch_of_the_embeddings_is_kept(self, evaluator, photos, cells):
+        (cell,) = cells([photos({"red": 2, "blue": 1})])
+        sketch = evaluator.evaluate(cell).result.sketch
+        assert [len(row) for row in sketch.image] == [8, 8, 8]
+        assert [len(row) for row in sketch.text] == [8, 8]
 
     def test_a_cached_pass_says_so_and_scores_the_same(self, photos, cells, tmp_path):
         root = photos({"red": 2, "blue": 2})

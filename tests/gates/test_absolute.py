@@ -1,24 +1,18 @@
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipeval.errors import ConfigError
-from clipeval.gate import applies, decide, worst
+from clipeval.gates.absolute import decide_limits
 from clipeval.records import GateSpec, MetricValue
+from tests.gates.conftest import METRICS
 
-METRICS = {
-    "top1": MetricValue(value=0.412, low=0.380, high=0.445, n=900),
-    "ece": MetricValue(value=0.08, n=900),
-}
 FINITE = st.floats(-10, 10)
 
 
 def only(gate, metrics=None):
-    (result,) = decide([gate], METRICS if metrics is None else metrics)
+    (result,) = decide_limits(gate, METRICS if metrics is None else metrics)
     return result
 
 
@@ -53,8 +47,13 @@ def test_value_on_the_limit_passes(kind):
     assert only(GateSpec(metric="top1", **{kind: 0.412})).state == "pass"
 
 
+def test_the_value_is_held_against_the_limit_and_not_its_interval():
+    assert only(GateSpec(metric="top1", min=0.411)).state == "pass"
+    assert only(GateSpec(metric="top1", min=0.413)).state == "fail"
+
+
 def test_both_limits_are_decided_apart():
-    low, high = decide([GateSpec(metric="top1", min=0.5, max=0.9)], METRICS)
+    low, high = decide_limits(GateSpec(metric="top1", min=0.5, max=0.9), METRICS)
     assert [(low.kind, low.state), (high.kind, high.state)] == [("min", "fail"), ("max", "pass")]
 
 
@@ -100,53 +99,14 @@ def test_limit_that_is_not_finite_is_an_error(limit):
     assert only(GateSpec(metric="top1", min=limit)).state == "error"
 
 
-def test_gate_without_a_limit_is_refused():
-    with pytest.raises(ConfigError, match=r"food\.yaml:7: gate on 'top1' has no limit"):
-        decide([GateSpec(metric="top1", where="food.yaml:7")], METRICS)
-
-
-def test_no_gates_decide_nothing():
-    assert decide([], METRICS) == ()
+def test_a_gate_without_absolute_limits_decides_none_here():
+    assert decide_limits(GateSpec(metric="top1", max_drop=0.1), METRICS) == ()
 
 
 @given(FINITE, FINITE)
 def test_a_gate_passes_exactly_when_the_value_keeps_the_limit(value, limit):
     metrics = {"nll": MetricValue(value=value, n=1)}
-    low, high = decide([GateSpec(metric="nll", min=limit, max=limit)], metrics)
+    low, high = decide_limits(GateSpec(metric="nll", min=limit, max=limit), metrics)
     assert (low.state == "pass") == (value >= limit)
     assert (high.state == "pass") == (value <= limit)
     assert {low.state, high.state} <= {"pass", "fail"}
-
-
-ORDER = ["pass", "inconclusive", "fail", "error"]
-
-
-@pytest.mark.parametrize(("left", "right"), list(itertools.product(ORDER, ORDER)))
-def test_worst_of_two_states(left, right):
-    assert worst([left, right]) == ORDER[max(ORDER.index(left), ORDER.index(right))]
-
-
-def test_worst_of_nothing_is_pass():
-    assert worst([]) == "pass"
-
-
-CELL = {"dataset": "digits", "model": "tiny", "template": "photo"}
-
-
-def test_gate_without_ids_applies_everywhere():
-    assert applies(GateSpec(metric="top1", min=0.1), **CELL)
-
-
-@pytest.mark.parametrize(
-    ("ids", "expected"),
-    [
-        ({"datasets": ("digits",)}, True),
-        ({"datasets": ("ink", "digits")}, True),
-        ({"datasets": ("ink",)}, False),
-        ({"models": ("tiny",), "templates": ("photo",)}, True),
-        ({"models": ("tiny",), "templates": ("plate",)}, False),
-        ({"datasets": ("digits",), "models": ("ViT-B-32/openai",)}, False),
-    ],
-)
-def test_gate_applies_where_every_list_names_the_cell(ids, expected):
-    assert applies(GateSpec(metric="top1", min=0.1, **ids), **CELL) is expected
