@@ -22,6 +22,7 @@ from clipeval.stats import (
     effective,
     mcnemar_mid_p,
     minimum_detectable_difference,
+    number_groups,
     score_p_value,
     tango_interval,
 )
@@ -122,19 +123,13 @@ def group_indices(cell: CellOutcomes) -> IntArray | None:
     Raises:
         ScoringError: all images are of one group.
     """
-    if not any(group is not None for group in cell.groups):
-        return None
-    names = [
-        ("image", sample_id) if group is None else ("group", group)
-        for sample_id, group in zip(cell.sample_ids, cell.groups, strict=True)
-    ]
-    number = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    if len(number) == 1:
+    groups = number_groups(cell.groups)
+    if groups is not None and groups.max() == 0:
         raise ScoringError(
-            f"{cell.cell}: all {len(names):,} images are of one group, '{cell.groups[0]}': one group "
+            f"{cell.cell}: all {len(groups):,} images are of one group, '{cell.groups[0]}': one group "
             "says nothing about others; expected two or more in the column 'group'"
         )
-    return np.asarray([number[name] for name in names], dtype=np.int64)
+    return groups
 
 
 def paired_groups(paired: PairedCells) -> IntArray | None:

@@ -6,7 +6,7 @@ import pytest
 
 from clipeval.engine import Evaluator, ModelSlot
 from clipeval.errors import DatasetError, ModelError, PromptError
-from clipeval.records import GateSpec, ModelSpec
+from clipeval.records import ModelSpec
 from clipeval.store import EmbeddingCache
 
 TINY_AGAIN = ModelSpec(id="tiny-again", kind="tiny", name="tiny")

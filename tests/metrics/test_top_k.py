@@ -59,3 +59,30 @@ def test_rankings_that_do_not_fit_are_refused(ranked, k, message):
 def test_no_images_are_refused():
     with pytest.raises(ScoringError, match="empty"):
         top_k_accuracy(np.empty((0, 3), dtype=np.int64), LABELS[:0], k=1, n_classes=4)
+
+
+class TestGroups:
+    """Images of one burst are not so many independent ones."""
+
+    RIGHT = np.tile([True, True, True, False], 10)
+
+    def accuracy(self, right, groups):
+        labels = np.zeros(len(right), dtype=np.int64)
+        ranked = np.where(right, 0, 1)[:, None]
+        return top_k_accuracy(ranked, labels, k=1, n_classes=3, groups=groups)
+
+    def test_copies_within_groups_add_nothing(self):
+        n_images = len(self.RIGHT)
+        alone = self.accuracy(self.RIGHT, np.arange(n_images))
+        five_times = self.accuracy(np.repeat(self.RIGHT, 5), np.repeat(np.arange(n_images), 5))
+        assert five_times.value == alone.value == 0.75
+        assert (five_times.low, five_times.high) == pytest.approx((alone.low, alone.high))
+
+    def test_copies_without_groups_look_like_more_images(self):
+        alone = self.accuracy(self.RIGHT, None)
+        five_times = self.accuracy(np.repeat(self.RIGHT, 5), None)
+        assert five_times.high - five_times.low < 0.5 * (alone.high - alone.low)
+
+    def test_one_group_says_nothing_about_others(self):
+        found = self.accuracy(self.RIGHT, np.zeros(len(self.RIGHT), dtype=np.int64))
+        assert (found.value, found.low, found.high) == (0.75, None, None)

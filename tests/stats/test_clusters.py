@@ -14,6 +14,7 @@ from clipeval.stats import (
     cluster,
     effective,
     effective_wilson_interval,
+    number_groups,
     tango_interval,
     wilson_interval,
 )
@@ -166,3 +167,16 @@ def test_impossible_confidence_is_refused():
 def test_clustering_is_frozen():
     with pytest.raises(AttributeError):
         Clustering(3, 1.0).n_groups = 4
+
+
+class TestNumbering:
+    """An image without a group is a group of its own."""
+
+    def test_groups_are_numbered_as_they_come(self):
+        assert number_groups(["b", "a", "b", None, None, ""]).tolist() == [0, 1, 0, 2, 3, 4]
+
+    def test_no_groups_are_none(self):
+        assert number_groups([None, None]) is None
+
+    def test_a_group_named_like_a_position_is_another(self):
+        assert number_groups(["1", None, "1"]).tolist() == [0, 1, 0]
