@@ -95,7 +95,11 @@ def _gates(missed: _Missed) -> list[str]:
     blocks = ["Gates that did not pass:\n\n" + table(header, rows, numeric=range(3, 6))]
     if len(missed) > len(shown):
         blocks.append(f"{fmt.count(len(missed) - len(shown), 'more gate')} in report.html.")
-    return blocks + [_images(cell, gate) for cell, gate in shown if gate.images]
+    behind: dict[tuple[str, tuple[str, ...]], list[GateResult]] = {}
+    for cell, gate in shown:
+        if gate.images:
+            behind.setdefault((cell.id, gate.images), []).append(gate)
+    return blocks + [_images(cell, images, gates) for (cell, images), gates in behind.items()]
 
 
 def _gate(gate: GateResult) -> str:
@@ -103,14 +107,13 @@ def _gate(gate: GateResult) -> str:
     return name if gate.against is None else f"{name} against {escape(gate.against)}"
 
 
-def _images(cell: CellResult, gate: GateResult) -> str:
-    shown = gate.images[:MAX_IMAGES]
-    title = (
-        f"{fmt.count(len(gate.images), 'image')} behind {code_html(cell.id)} "
-        f"{code_html(gate_name(gate))}"
-    )
+def _images(cell: str, images: tuple[str, ...], gates: list[GateResult]) -> str:
+    """Fold away the images behind one or more gates of a cell."""
+    shown = images[:MAX_IMAGES]
+    names = ", ".join(code_html(gate_name(gate)) for gate in gates)
+    title = f"{fmt.count(len(images), 'image')} behind {code_html(cell)} {names}"
     body = "Sample ids: " + ", ".join(escape(image) for image in shown)
-    return details(title, body + (", …" if len(gate.images) > len(shown) else ""))
+    return details(title, body + (", …" if len(images) > len(shown) else ""))
 
 
 def _shortened(message: str) -> str:

@@ -130,6 +130,15 @@ class TestGates:
             "Sample ids: " + ", ".join(f"s{i}" for i in range(20)) + ", …\n\n</details>"
         ) in summary
 
+    def test_gates_of_a_cell_with_the_same_images_share_a_fold(self):
+        gates = [
+            make_gate(state="fail", metric=metric, images=("s1",))
+            for metric in ("top1", "macro_f1")
+        ]
+        summary = render_summary(make_run([make_cell(gates=tuple(gates))]))
+        assert summary.count("Sample ids: s1") == 1
+        assert "<code>Top-1</code>, <code>Macro F1</code></summary>" in summary
+
     def test_gate_without_images_has_no_fold(self):
         assert "behind" not in render_summary(
             make_run([make_cell(gates=(make_gate(state="fail"),))])
