@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from clipeval.api.classifying import (
         classify,
     )
-    from clipeval.api.compare_runs import (
+    from clipeval.api.comparing_runs import (
         RunComparison,
         compare_runs,
         diff_baseline,
@@ -83,7 +83,7 @@ _HOME = {
     "FinishedRun": "outcomes",
     "NamedTemplates": "inspecting",
     "Overrides": "suites",
-    "RunComparison": "compare_runs",
+    "RunComparison": "comparing_runs",
     "SingleCell": "single_cells",
     "SuiteCheck": "suites",
     "SuiteOutcome": "outcomes",
@@ -95,8 +95,8 @@ _HOME = {
     "check_baselines": "baselines",
     "check_folders": "outcomes",
     "classify": "classifying",
-    "compare_runs": "compare_runs",
-    "diff_baseline": "compare_runs",
+    "compare_runs": "comparing_runs",
+    "diff_baseline": "comparing_runs",
     "doctor": "machine",
     "export_outcomes": "outcomes",
     "finish_outcomes": "outcomes",

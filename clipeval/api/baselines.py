@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from clipeval.api.finished_runs import predictions_of
 from clipeval.comparison import cell_outcomes
 from clipeval.errors import StoreError
-from clipeval.records import Baseline, BaselineCell, Notice, Predictions, RunRecord, SuiteSpec
-from clipeval.store import is_baseline, read_baseline, read_predictions, read_run, write_baseline
+from clipeval.records import (
+    Baseline,
+    BaselineCell,
+    Notice,
+    Predictions,
+    RunRecord,
+    SuiteSpec,
+)
+from clipeval.store import is_baseline, read_baseline, read_run, write_baseline
+from clipeval.store.atomic import reporting_os_errors
 from clipeval.store.names import RUN_JSON
 
 BASELINES_FOLDER = Path("baselines")
+_SNIFFED_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +52,48 @@ def find_baseline(suite: SuiteSpec) -> Path | None:
         return _named_baseline(suite.baseline, suite.name)
     if suite.path is None:
         return None
-    name = BASELINES_FOLDER / f"{suite.name}.json"
+    name = baseline_of(suite.name)
+    here = Path.cwd()
     for folder in suite.path.absolute().parents:
         if (folder / name).is_file():
-            return folder / name
+            found = folder / name
+            return found.relative_to(here) if found.is_relative_to(here) else found
         if (folder / ".git").exists():
             break
-    return Path.cwd() / name if name.is_file() else None
+    return name if name.is_file() else None
 
 
-def check_baselines(suites: Iterable[SuiteSpec]) -> None:
+def check_baselines(suites: Sequence[SuiteSpec], folders: Sequence[Path]) -> None:
     """Refuse baselines that cannot be read, before anything is evaluated.
 
+    Args:
+        suites: that are going to be run.
+        folders: the run folder of each.
     Raises:
-        StoreError: the one that was named is not there, or one is unreadable or was changed.
+        StoreError: the one that was named is not there, one is unreadable or was changed, or the run
+            would replace it.
     """
-    for suite in suites:
+    for suite, folder in zip(suites, folders, strict=True):
+        refuse_own_folder(suite, folder)
         if (path := find_baseline(suite)) is not None:
             open_baseline(path)
+
+
+def refuse_own_folder(suite: SuiteSpec, folder: Path) -> None:
+    """Refuse a baseline that is the run folder about to be written.
+
+    Raises:
+        StoreError: it is; it would be gone before it is compared with.
+    """
+    path = find_baseline(suite)
+    if path is None:
+        return
+    run = path.parent if path.name == RUN_JSON else path
+    if run.resolve() == folder.resolve():
+        raise StoreError(
+            f"{path}: is the run folder that this run replaces, so that there would be nothing left to "
+            "compare with; accept it first (clipeval baseline accept RUN), or write this run elsewhere"
+        )
 
 
 def open_baseline(path: Path) -> Baseline:
@@ -70,15 +104,17 @@ def open_baseline(path: Path) -> Baseline:
     Raises:
         StoreError: it cannot be read, or is a run that did not finish.
     """
-    if not path.exists():
+    with reporting_os_errors(f"cannot read {path}"):
+        is_there, is_file = path.exists(), path.is_file()
+    if not is_there:
         raise StoreError(
             f"{path}: no such file; expected a baseline (clipeval baseline accept RUN), a run folder, "
             "or its run.json"
         )
-    if path.is_file() and is_baseline(path):
+    if is_file and is_baseline(path):
         return read_baseline(path)
     record = read_run(path)
-    return baseline_of_run(record, _predictions(path, record), source=str(path))
+    return baseline_of_run(record, predictions_of(path, record), source=str(path))
 
 
 def baseline_of_run(
@@ -127,9 +163,11 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
         StoreError: the run is partial or cannot be read, or the file cannot be written.
     """
     record = read_run(run)
-    found = baseline_of_run(record, _predictions(run, record), source=str(run))
+    if Path(record.suite).name != record.suite:
+        raise StoreError(f"{run}: the suite '{record.suite}' has a name that no file can have")
+    found = baseline_of_run(record, predictions_of(run, record), source=str(run))
     target = file or BASELINES_FOLDER / f"{record.suite}.json"
-    replaced = target.exists()
+    replaced = _is_replaceable(target)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_baseline(
         target,
@@ -174,13 +212,34 @@ def baseline_of(suite: str) -> Path:
     return BASELINES_FOLDER / f"{suite}.json"
 
 
+def _is_replaceable(target: Path) -> bool:
+    """Say whether an earlier baseline, whole or not, is there.
+
+    Raises:
+        StoreError: the file is another one: a wrong name shall not cost a run, or a thesis.
+    """
+    with reporting_os_errors(f"cannot write {target}"):
+        if not target.exists():
+            return False
+        with target.open("rb") as file:
+            start = file.read(_SNIFFED_BYTES)
+    if start.strip() and b'"baseline_version"' not in start:
+        raise StoreError(
+            f"{target}: is there, and is not a baseline; choose another name, or remove it first"
+        )
+    return True
+
+
 def _by_suite(path: Path) -> Path:
     candidate = baseline_of(str(path))
     return candidate if not path.exists() and candidate.is_file() else path
 
 
 def _named_baseline(path: Path, suite: str) -> Path:
-    if path.is_dir() and not (path / RUN_JSON).exists():
+    with reporting_os_errors(f"cannot read {path}"):
+        is_there = path.exists()
+        is_folder_of_baselines = path.is_dir() and not (path / RUN_JSON).exists()
+    if is_folder_of_baselines:
         file = path / f"{suite}.json"
         if not file.is_file():
             raise StoreError(
@@ -188,30 +247,12 @@ def _named_baseline(path: Path, suite: str) -> Path:
                 "baseline file, or a run folder"
             )
         return file
-    if not path.exists():
+    if not is_there:
         raise StoreError(
             f"{path}: no such file; expected a baseline file, a folder of baselines, or a run folder; "
             "make one of a run: clipeval baseline accept RUN"
         )
     return path
-
-
-def _predictions(run: Path, record: RunRecord) -> dict[str, Predictions]:
-    found = {one.cell: one for one in read_predictions(run)}
-    missing = [cell.id for cell in record.cells if cell.id not in found]
-    if missing:
-        raise StoreError(
-            f"{run}: predictions.parquet has no cell '{missing[0]}'; "
-            "predictions.parquet and run.json are not of the same run"
-        )
-    for cell in record.cells:
-        n_images = len(found[cell.id].sample_ids)
-        if n_images != cell.dataset.n_images:
-            raise StoreError(
-                f"{run}: predictions.parquet has {n_images:,} images of cell '{cell.id}', run.json "
-                f"{cell.dataset.n_images:,}; they are not of the same run"
-            )
-    return found
 
 
 def _doubts(record: RunRecord, run: Path) -> tuple[Notice, ...]:
@@ -225,11 +266,19 @@ def _doubts(record: RunRecord, run: Path) -> tuple[Notice, ...]:
                 "run once more, and accept that run.",
             )
         )
-    if record.verdict != "pass":
+    # Gates against the baseline that is being replaced say nothing about the new one.
+    missed = [
+        f"{cell.id}: {gate.message}"
+        for cell in record.cells
+        for gate in cell.gates
+        if gate.state in {"fail", "error"} and gate.against != "baseline"
+    ]
+    if missed:
+        more = f" (and {len(missed) - 1} more)" if len(missed) > 1 else ""
         notices.append(
             Notice(
                 "accepted-not-passed",
-                f"{run}: its verdict is {record.verdict}; later runs are held against it all the same.",
+                f"{run}: was accepted although a gate is not kept: {missed[0]}{more}.",
             )
         )
     if random := sorted({c.model.id for c in record.cells if c.model.random_weights}):

@@ -45,7 +45,9 @@ class ComparisonRequest:
     """Data-set key -> template id."""
     reference_model: str | None = None
     baseline: str | None = None
-    """Path."""
+    """Path, as it is shown."""
+    folder: str = ""
+    """That it is relative to, whatever the current folder is by the time it is read again."""
     has_baseline_gates: bool = False
     """Cells that the baseline has and the suite does not are a failure then."""
     any_model: bool = False
@@ -66,6 +68,7 @@ class ComparisonRequest:
             reference_templates=dict(suite.reference_templates),
             reference_model=suite.reference_model,
             baseline=str(path) if path else None,
+            folder=str(Path.cwd()),
             has_baseline_gates=compares_with_baseline(suite.gates),
             any_model=allows_other_model(suite),
             suite_cells=tuple(cell.id for cell in build_plan(suite).cells)
@@ -182,12 +185,14 @@ class _Comparer:
         if self.request.baseline is None:
             return None
         try:
-            baseline = open_baseline(Path(self.request.baseline))
+            baseline = open_baseline(Path(self.request.folder, self.request.baseline))
         except StoreError as error:
             self._say("baseline-lost", str(error))
             self.is_baseline_lost = True
             return None
-        return baseline if baseline.suite == suite else None
+        if baseline.suite != suite:
+            return None
+        return replace(baseline, source=self.request.baseline)
 
     def _family(
         self, family: Sequence[CellOutcomes], kind: ComparisonKind, reference: CellOutcomes | None

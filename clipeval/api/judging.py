@@ -81,9 +81,11 @@ class Judge:
             return found
         message = f"the baseline {self.baseline.source} has no cell '{outcomes.cell}'"
         if (renamed := find_renamed(cells, outcomes)) is not None:
-            message += f"; it has the same prompts and images as '{renamed.cell}': was it renamed?"
+            message += (
+                f"; it has the same prompts and images as '{renamed.cell}', so rename it back"
+            )
         return Absent(
-            f"{message}; accept a run that has it: clipeval baseline accept RUN", state="fail"
+            f"{message}, or accept a run that has it: clipeval baseline accept RUN", state="fail"
         )
 
     def _reference(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from clipeval.api.baselines import refuse_own_folder
 from clipeval.api.comparing import ComparisonRequest
 from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
@@ -58,6 +59,7 @@ def run(
     """
     plan = build_plan(suite)
     RunFolder.check(folder)
+    refuse_own_folder(suite, folder)
     judge, request = Judge.of(plan), ComparisonRequest.of(suite)
     evaluator = Evaluator(
         batch_size=suite.batch_size,

@@ -141,6 +141,8 @@ def _print_comparison(found: api.RunComparison) -> None:
         out.print(f"changed    {plain('; '.join(found.environment_changes))}")
     out.print(comparisons_table(found.comparisons))
     for comparison in found.comparisons:
+        if comparison.conclusion == "same":
+            continue  # the table says it all
         for line in details(comparison):
             out.print(plain(line))
     for cell in found.only_in_base:

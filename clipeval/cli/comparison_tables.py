@@ -12,10 +12,12 @@ from clipeval.records import Baseline, Comparison, Difference, Holdout
 
 N_CLASSES = 3
 N_IMAGES = 5
+SMALLEST_P = 0.001
+"""As many decimals as are shown."""
 _WORDS = {
     "better": "[green]better[/]",
     "worse": "[red]worse[/]",
-    "inconclusive": "[yellow]no difference shown[/]",
+    "inconclusive": "[yellow]inconclusive[/]",
     "same": "[green]same[/]",
 }
 _TITLES = {
@@ -32,8 +34,8 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     is_within_run = comparisons[0].kind in {"template", "model"}
     table.add_column("cell", overflow="fold")
     if is_within_run:
-        table.add_column("against", overflow="fold")
-    for name in ("top-1 points [95%]", "p", "newly wrong", "newly right", "detectable"):
+        table.add_column("against", overflow="fold", min_width=len("against"))
+    for name in ("points [95%]", "p", "newly\nwrong", "newly\nright", "detectable"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for one in comparisons:
@@ -45,8 +47,8 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
             f"{100 * one.detectable:.1f}" if one.reproduction is None else "-",
             _WORDS[one.conclusion],
         ]
-        named = [plain(one.candidate), plain(one.base)] if is_within_run else [plain(one.candidate)]
-        table.add_row(*named, *row)
+        against = [plain(_without_shared_start(one.base, one.candidate))] if is_within_run else []
+        table.add_row(plain(one.candidate), *against, *row)
     return table
 
 
@@ -58,7 +60,7 @@ def details(comparison: Comparison) -> list[str]:
     lines += [
         f"  class {one.name}: recall {one.base_recall:.1%} -> {one.candidate_recall:.1%} "
         f"({one.n_newly_wrong:,} newly wrong, {one.n_newly_right:,} newly right of {one.n:,}; "
-        f"p {one.adjusted_p:.3f} by Holm)"
+        f"{'p <0.001' if one.adjusted_p < SMALLEST_P else f'p {one.adjusted_p:.3f}'} by Holm)"
         for one in changed
     ]
     lines += [
@@ -102,6 +104,14 @@ def baseline_table(baseline: Baseline) -> Table:
     return table
 
 
+def _without_shared_start(cell: str, other: str) -> str:
+    """Return a cell id without the parts that it begins with like the other: `photo`."""
+    parts, others = cell.split("/"), other.split("/")
+    while len(parts) > 1 and others and parts[0] == others[0]:
+        parts, others = parts[1:], others[1:]
+    return "/".join(parts)
+
+
 def difference_text(found: Difference) -> str:
     """Format a difference in percentage points with its 95% interval, brackets escaped."""
     numbers = [f"{100 * value:+.1f}" for value in (found.value, found.low, found.high)]
@@ -114,4 +124,4 @@ def p_text(comparison: Comparison) -> str:
     adjusted = comparison.q_value if comparison.q_value is not None else comparison.p_value
     if adjusted is None:
         return "-"
-    return "<0.001" if adjusted < 0.001 else f"{adjusted:.3f}"  # noqa: PLR2004 (as many decimals as shown)
+    return f"<{SMALLEST_P}" if adjusted < SMALLEST_P else f"{adjusted:.3f}"

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from clipeval import api
-from clipeval.cli.comparison_tables import comparisons_table, holdout_text
+from clipeval.cli.comparison_tables import comparisons_table, details, holdout_text
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
-from clipeval.records import Precision, RunRecord
+from clipeval.records import BaselineUse, Precision, RunRecord
 
 EXAMPLES = """\
 Examples:\n
@@ -142,6 +142,7 @@ def run(
     )
     loaded = api.load_suites(suites or (), overrides=overrides, catalog=datasets)
     folders = api.run_folders([suite.name for suite in loaded], out_dir)
+    api.check_baselines(loaded, folders)
     worst = 0
     for suite, folder in zip(loaded, folders, strict=True):
         record = api.run(
@@ -202,14 +203,25 @@ def _print_comparisons(record: RunRecord) -> None:
             out.print(comparisons_table(of_kind))
     for found in record.holdouts:
         out.print(holdout_text(found))
-    if record.baseline is None:
-        return
-    out.print(
-        f"baseline {plain(record.baseline.source)}, accepted {plain(record.baseline.accepted)}"
-    )
-    for cell in record.baseline.missing_cells:
-        print_error(f"{cell}: the baseline has this cell, and the suite no longer does")
-    for then, now in record.baseline.renamed_cells:
-        print_error(f"{now}: is called {then} in the baseline")
-    for cell in record.baseline.new_cells:
+    if record.baseline is not None:
+        _print_baseline(record, record.baseline)
+
+
+def _print_baseline(record: RunRecord, use: BaselineUse) -> None:
+    for one in record.comparisons:
+        if one.kind == "baseline" and one.conclusion != "same":
+            for line in details(one):
+                out.print(plain(line))
+    out.print(f"baseline {plain(use.source)}, accepted {plain(use.accepted)}")
+    lost = [
+        f"{cell}: the baseline has this cell, and the suite no longer does"
+        for cell in use.missing_cells
+    ]
+    lost += [f"{now}: is called {then} in the baseline" for then, now in use.renamed_cells]
+    for message in lost:
+        if use.is_gated:
+            print_error(message)
+        else:  # no gate relies on the baseline, and the run does not fail for it
+            out.print(f"[yellow]lost[/] {plain(message)}")
+    for cell in use.new_cells:
         out.print(f"[yellow]new[/] {plain(cell)}: the baseline does not have it")

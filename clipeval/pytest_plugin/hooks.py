@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,9 @@ from clipeval.pytest_plugin.state import (
     session_of,
 )
 from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
+
+if TYPE_CHECKING:
+    from clipeval.records import SuiteSpec
 
 RUNS = "clipeval_runs"
 MARKERS = (
@@ -121,6 +124,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     chosen = [item for item in session.items if isinstance(item, CellItem)]
     if not chosen or config.option.collectonly:
         return
+    # First of all: the session imports torch, which takes longer than to find a baseline broken.
+    _check_baselines(config, tuple({item.suite.name: item.suite for item in chosen}.values()))
     evaluation = session_of(config)
     try:
         evaluation.plan((item.suite, item.cell) for item in chosen)
@@ -133,6 +138,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _check_folders(config: pytest.Config, suites: Sequence[str]) -> None:
     try:
         api.check_folders(suites, out_folder(config), base=config.invocation_params.dir)
+    except ClipEvalError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _check_baselines(config: pytest.Config, suites: Sequence[SuiteSpec]) -> None:
+    folders = api.run_folders([suite.name for suite in suites], out_folder(config))
+    try:
+        api.check_baselines(suites, [config.invocation_params.dir / one for one in folders])
     except ClipEvalError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -155,7 +168,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state.problems += [problem for run in state.finished for problem in problems_of(run)]
     for run in state.finished:
         if (notice := api.add_to_step_summary(run.record)) is not None:
-            state.problems.append(notice.message)
+            state.notes.append(f"note {notice.code}: {notice.message}")
     if state.problems and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -166,7 +179,8 @@ def pytest_report_teststatus(
     """Show a cell whose gates the images cannot decide as inconclusive: passed, but not shown to be fine."""
     if not isinstance(report, pytest.TestReport) or report.when != "call" or not report.passed:
         return None
-    if INCONCLUSIVE not in dict(report.user_properties):
+    # What other plugins keep there may have any shape, and a list where xdist sent it.
+    if not any(isinstance(p, tuple | list) and INCONCLUSIVE in p for p in report.user_properties):
         return None
     return "inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})
 
@@ -183,16 +197,16 @@ class _FromWorkers:
         if self._is_checked:
             return
         self._is_checked = True
-        files = dict.fromkeys(node.config.rootpath / id_.partition("::")[0] for id_ in ids)
+        collected = dict.fromkeys(node.config.rootpath / id_.partition("::")[0] for id_ in ids)
+        files = [file for file in collected if is_suite(file)]
+        if not files:
+            return
         try:
-            suites = api.load_suites(
-                [file for file in files if is_suite(file)], overrides=overrides_of(node.config)
-            )
-            api.check_baselines(suites)
+            suites = api.load_suites(files, overrides=overrides_of(node.config))
         except ClipEvalError as error:
             raise pytest.UsageError(str(error)) from error
-        if suites:
-            _check_folders(node.config, [suite.name for suite in suites])
+        _check_folders(node.config, [suite.name for suite in suites])
+        _check_baselines(node.config, suites)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 (xdist is not typed)
@@ -218,5 +232,7 @@ def pytest_terminal_summary(
     for run in state.finished:
         for line in summary_lines(run, base=config.invocation_params.dir):
             terminalreporter.write_line(line)
+    for note in state.notes:
+        terminalreporter.write_line(note)
     for problem in state.problems:
         terminalreporter.write_line(f"error: {problem}", red=True)

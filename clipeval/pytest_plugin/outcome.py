@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipeval.api import FinishedRun
-    from clipeval.records import CellResult
+    from clipeval.records import CellResult, Comparison
 
 
 INCONCLUSIVE = "clipeval_inconclusive"
@@ -30,11 +30,13 @@ def check_gates(result: CellResult) -> None:
         return
     not_passed = [*failed, *(gate for gate in result.gates if gate.state == "inconclusive")]
     lines = [f"{result.id}: {len(failed)} of {len(result.gates)} gates failed"]
+    named: set[tuple[str, ...]] = set()
     for gate in not_passed:
         against = f" (against {gate.against})" if gate.against else ""
         lines.append(f"  {gate.state.upper()}  {gate.message}{against}")
-        if gate.images:
+        if gate.images and gate.images not in named:
             lines.append(f"        images behind it: {', '.join(gate.images)}")
+            named.add(gate.images)
     raise GateFailure("\n".join(lines))
 
 
@@ -54,6 +56,7 @@ def gate_properties(result: CellResult) -> list[tuple[str, object]]:
 def problems_of(run: FinishedRun) -> list[str]:
     """Return why a run fails although each of its tests may have passed."""
     problems = list(run.problems)
+    problems += [notice.message for notice in run.record.notices if notice.code == "baseline-lost"]
     use = run.record.baseline
     if use is not None and use.is_gated:
         suite = f"suite '{run.record.suite}'"
@@ -100,17 +103,22 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     lines += [
         f"INCONCLUSIVE  {cell.id}: {gate.message}"
         for cell in record.cells
+        if not any(gate.state in {"fail", "error"} for gate in cell.gates)  # these said it all
         for gate in cell.gates
         if gate.state == "inconclusive"
     ]
     lines += [
-        f"{one.candidate} against {one.kind} {one.base}: {one.message}"
+        f"{one.candidate} against {_named_base(one)}: {one.message}"
         for one in record.comparisons
         if one.conclusion in {"better", "worse"}
     ]
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
     return [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
+
+
+def _named_base(comparison: Comparison) -> str:
+    return "the baseline" if comparison.kind == "baseline" else comparison.base
 
 
 def _top1(cell: CellResult) -> str:

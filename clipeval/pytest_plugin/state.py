@@ -24,6 +24,8 @@ class PluginState:
     from_workers: list[SuiteOutcome] = field(default_factory=list)
     finished: tuple[FinishedRun, ...] = ()
     problems: list[str] = field(default_factory=list)
+    """Why the session fails although each of its tests may have passed."""
+    notes: list[str] = field(default_factory=list)
     """What else the summary has to say."""
 
 

@@ -252,8 +252,9 @@ def _read_cell(
 
 
 def _read_ids(images: _StoredImages, place: str) -> tuple[str, ...]:
-    ids = load_json(unpacked(images.sample_ids, where=place).decode("utf-8"), where=place)
-    if not isinstance(ids, list) or len(set(map(str, ids))) != images.n_images:
+    text = unpacked(images.sample_ids, where=place).decode("utf-8", "backslashreplace")
+    ids = load_json(text, where=place)
+    if not isinstance(ids, list) or not len(ids) == len(set(map(str, ids))) == images.n_images:
         raise StoreError(f"{place}: sample_ids are not those of {images.n_images:,} images")
     return tuple(map(str, ids))
 

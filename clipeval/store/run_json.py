@@ -144,7 +144,7 @@ def load_json(text: str, *, where: str) -> object:
         hint = "" if rest else " (the file ends too early: it was cut off)"
         raise StoreError(
             f"{where}:{error.lineno}:{error.colno}: not JSON: {error.msg}{hint}; "
-            "expected a file that `clipeval run` wrote"
+            "expected a file as clipeval wrote it"
         ) from error
     except (RecursionError, ValueError) as error:
         # Integers beyond 4300 digits raise a plain ValueError.

@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import Any
 
-from clipeval.records import results, samples
+from clipeval.records import comparisons, results, samples
 from clipeval.store.run_json import RUN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,7 +31,7 @@ def run_schema() -> dict[str, object]:
 def _attribute_docstrings() -> dict[tuple[str, str], str]:
     """Return the string below each field of the records, by class and field."""
     found: dict[tuple[str, str], str] = {}
-    for module in (results, samples):
+    for module in (comparisons, results, samples):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.ClassDef):
                 found |= {(node.name, field): text for field, text in _fields_of(node)}

@@ -1,11 +1,22 @@
 """The command line in this process, in a folder of its own."""
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import clipeval as package
 from clipeval.cli import main
+
+SUITE = """\
+suite: small
+datasets: [digits]
+models: [tiny]
+templates: {photo: "a photo of the number {}", bare: "{}"}
+gates: {top1: {max_drop: 0.2}}
+"""
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLIPEVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CLIPEVAL_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     (tmp_path / ".git").mkdir()  # the search for datasets.yaml ends here
     return tmp_path
 
@@ -58,3 +70,54 @@ def photos(project):
     (project / "photos" / "red" / "1.png").write_bytes(b"")
     (project / "photos" / "blue" / "2.png").write_bytes(b"no image")
     return project / "photos"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project with runs of one suite: `base`, which is accepted, `noisy` with other weights, and
+    `only-photo` and `only-bare` with one template each.
+
+    The suite is of the model local-dir:model; its folder holds the weights of `base`.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    root = tmp_path_factory.mktemp("finished")
+    (root / ".git").mkdir()
+    (root / "suites").mkdir()
+    suite = SUITE.replace("[tiny]", '["local-dir:../model"]')
+    (root / "suites" / "small.yaml").write_text(suite)
+    (root / "datasets.yaml").write_text("digits: {source: sklearn-digits, limit: 30}\n")
+    shutil.copytree(Path(package.__file__).parent / "models" / "tiny", root / "model")
+    shutil.copytree(root / "model", root / "noisy-model")
+    weights = root / "noisy-model" / "open_clip_model.safetensors"
+    random = torch.Generator().manual_seed(0)
+    noisy = {
+        name: value + 0.8 * value.std() * torch.randn(value.shape, generator=random)
+        if value.ndim > 1
+        else value
+        for name, value in load_file(weights).items()
+    }
+    save_file(noisy, weights)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("CLIPEVAL_CACHE", str(root / "cache"))
+        patch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        for words in (
+            ("run", "suites/small.yaml", "--out", "base"),
+            ("baseline", "accept", "base"),
+            ("run", "suites/small.yaml", "--model", "local-dir:noisy-model", "--out", "noisy"),
+            ("run", "suites/small.yaml", "--template", "photo", "--out", "only-photo"),
+            ("run", "suites/small.yaml", "--template", "bare", "--out", "only-bare"),
+        ):
+            with pytest.raises(SystemExit):
+                main(words)
+    return root
+
+
+@pytest.fixture
+def trial(finished, clipeval, project, monkeypatch):
+    """Make the project a copy of the finished one; return the function that runs `clipeval`."""
+    shutil.copytree(finished, project, dirs_exist_ok=True)
+    monkeypatch.setenv("CLIPEVAL_CACHE", str(finished / "cache"))
+    return clipeval

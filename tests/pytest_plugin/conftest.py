@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 # pytester forgets what a run in this process has imported, and torch cannot be imported twice.
-from clipeval.api import classifying, outcomes, sessions, single_cells  # noqa: F401
+from clipeval.api import classifying, outcomes, running, sessions, single_cells  # noqa: F401
 
 CATALOG = """\
 digits: {source: sklearn-digits, limit: 20}
@@ -80,6 +80,7 @@ def embeddings_cache(tmp_path_factory):
 @pytest.fixture
 def project(pytester, monkeypatch, embeddings_cache):
     monkeypatch.setenv("CLIPEVAL_CACHE", str(embeddings_cache))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
         monkeypatch.delenv(name)
     made = Project(pytester)

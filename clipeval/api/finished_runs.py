@@ -1,0 +1,61 @@
+"""The per-image table of a finished run, held against its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from clipeval.errors import StoreError
+from clipeval.records import CellResult, Predictions, RunRecord
+from clipeval.store import read_predictions
+
+
+def predictions_of(run: Path, record: RunRecord) -> dict[str, Predictions]:
+    """Read what each cell of a finished run said about each image.
+
+    Args:
+        run: a run folder, or its run.json.
+        record: the content of its run.json.
+    Raises:
+        StoreError: the table cannot be read, or is that of another run.
+    """
+    found = {one.cell: one for one in read_predictions(run)}
+    missing = [cell.id for cell in record.cells if cell.id not in found]
+    if missing:
+        raise StoreError(
+            f"{run}: predictions.parquet has no cell '{missing[0]}'; "
+            "predictions.parquet and run.json are not of the same run"
+        )
+    for cell in record.cells:
+        _refuse_other_run(run, cell, found[cell.id])
+    return found
+
+
+def _refuse_other_run(run: Path, cell: CellResult, predictions: Predictions) -> None:
+    """Refuse a table beside the run.json of another run: it would be compared under a wrong name."""
+    n_images = len(predictions.sample_ids)
+    if n_images != cell.dataset.n_images:
+        raise StoreError(
+            f"{run}: predictions.parquet has {n_images:,} images of cell '{cell.id}', run.json "
+            f"{cell.dataset.n_images:,}; they are not of the same run"
+        )
+    if _confusion(predictions, len(cell.confusion)) != [list(row) for row in cell.confusion]:
+        raise StoreError(
+            f"{run}: predictions.parquet of cell '{cell.id}' does not add up to the confusion matrix in "
+            "run.json; they are not of the same run"
+        )
+
+
+def _confusion(predictions: Predictions, n_classes: int) -> list[list[int]] | None:
+    """Count as clipeval.metrics.confusion_matrix does, but start without scikit-learn.
+
+    Returns:
+        None if a class index is out of range.
+    """
+    pairs = np.stack([predictions.labels, predictions.predicted])
+    if pairs.size and (pairs.min() < 0 or pairs.max() >= n_classes):
+        return None
+    counts = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(counts, (pairs[0], pairs[1]), 1)
+    return [[int(count) for count in row] for row in counts]

@@ -1,0 +1,142 @@
+"""`clipeval compare` and `clipeval baseline`: what is printed, and what it comes to as an exit code."""
+
+import json
+import shutil
+
+import pytest
+
+BASE, NOISY = "digits/local-dir:../model", "digits/local-dir:noisy-model"
+
+
+def refused(ended, *texts):
+    """Assert one message on stderr, nothing on stdout, exit code 2."""
+    assert (ended.code, ended.out) == (2, ""), ended
+    assert ended.err.startswith("error: ")
+    assert "Traceback" not in ended.err
+    for text in texts:
+        assert text in ended.err
+
+
+SINGLE = ("only-photo", "only-bare")
+
+
+class TestExitCode:
+    def test_0_for_the_same_run(self, trial):
+        ended = trial("compare", "base", "base")
+        assert (ended.code, ended.err) == (0, "")
+        assert ended.out.rstrip().endswith("PASS")
+        assert "base       base" in ended.out
+
+    def test_1_for_a_worse_one_and_it_names_classes_and_images(self, trial):
+        ended = trial("compare", "base", "noisy")
+        assert ended.code == 1
+        assert ended.out.rstrip().endswith("FAIL")
+        assert f"{NOISY}/photo: worse: top-1 -" in ended.out
+        assert "  class " in ended.out
+        assert "  newly wrong: test/" in ended.out
+        assert "note matched-by-name" in ended.err
+
+    def test_0_for_an_inconclusive_one_and_1_on_request(self, trial):
+        ended = trial("compare", *SINGLE)
+        assert ended.code == 0
+        assert ended.out.rstrip().endswith("INCONCLUSIVE")
+        assert "template photo with bare is compared" in ended.err
+        ended = trial("compare", *SINGLE, "--on-inconclusive", "fail")
+        assert ended.code == 1
+        assert ended.out.rstrip().endswith("FAIL")
+        ended = trial("compare", *SINGLE, "--margin", "0.5")
+        assert (ended.code, ended.out.rstrip()[-4:]) == (0, "PASS")
+
+    def test_2_for_a_cell_that_vanished(self, trial):
+        ended = trial("compare", "base", "only-photo")
+        assert ended.code == 2
+        assert ended.out.rstrip().endswith("ERROR")
+        assert f"{BASE}/bare: only in the base: it vanished or was renamed" in ended.err
+
+    def test_2_for_runs_that_cannot_be_compared(self, trial):
+        trial("run", "suites/small.yaml", "--limit", "10", "--template", "photo", "--out", "few")
+        refused(trial("compare", "base", "few"), "20 images only in the base")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("base", "none"), "none: no such file"),
+        (("base", "n" * 300), "cannot read"),
+        (("base", "suites/small.yaml"), "not JSON"),
+        (("base", "base/predictions.parquet"), "not UTF-8"),
+        (("suites", "base"), "no such file; expected a run folder"),
+        (("base", "base", "--margin", "-0.1"), "--margin: got -0.1"),
+        (("base", "base", "--margin=1"), "did you mean 0.01, which is 1 points?"),
+        (("base", "base", "--margin", "nan"), "--margin: got nan"),
+        (("base", "base", "--margin", "2"), "did you mean 0.02"),
+    ],
+)
+def test_bad_input_is_one_message_and_2(trial, words, text):
+    refused(trial("compare", *words), text)
+
+
+def test_an_unreadable_run_is_one_message_and_2(trial, project):
+    shutil.copy(project / "noisy/predictions.parquet", project / "base/predictions.parquet")
+    refused(trial("compare", "base", "noisy"), "are not of the same run")
+    (project / "noisy/predictions.parquet").write_bytes(b"PAR1")
+    refused(trial("compare", "noisy", "noisy"), "cannot be read as Parquet")
+    record = json.loads((project / "noisy/run.json").read_text())
+    (project / "noisy/run.json").write_text(json.dumps(record | {"schema_version": 99}))
+    refused(trial("compare", "noisy", "noisy"), "upgrade with `pip install -U clipeval`")
+
+
+def test_json_is_all_there_is_and_nothing_else_is_on_stdout(trial):
+    ended = trial("compare", "base", "noisy", "--json", "--margin", "0.05")
+    assert ended.code == 1
+    found = json.loads(ended.out)
+    assert (found["verdict"], found["margin"]) == ("fail", 0.05)
+    assert [one["candidate"] for one in found["comparisons"]] == [f"{NOISY}/photo", f"{NOISY}/bare"]
+    for one, gate in zip(found["comparisons"], found["gates"], strict=True):
+        assert gate["state"] == "fail"
+        assert len(one["newly_wrong"]) == one["n_newly_wrong"] > 5
+        assert one["top1"]["value"] == pytest.approx(
+            (one["n_newly_right"] - one["n_newly_wrong"]) / 30
+        )
+        assert {each["name"] for each in one["per_class"]} >= {"zero", "nine"}
+    assert found["notices"][0]["code"] == "matched-by-name"
+    assert found["only_in_base"] == found["only_in_candidate"] == []
+
+
+class TestBaseline:
+    def test_accept_says_what_it_wrote_and_what_speaks_against_it(self, trial, project):
+        ended = trial("baseline", "accept", "noisy")
+        assert ended.code == 0
+        assert ended.out.startswith("replaced baselines/small.json: suite 'small', 2 cells, ")
+        assert ended.err == ""
+        ended = trial("baseline", "accept", "base", "--file", "mine.json")
+        assert ended.out.startswith("wrote mine.json: ")
+
+    def test_accept_refuses_what_is_no_finished_run(self, trial, project):
+        refused(trial("baseline", "accept", "suites"), "expected a run folder")
+        record = json.loads((project / "base/run.json").read_text())
+        record |= {"status": "partial", "cells": record["cells"][:1]}
+        (project / "base/run.json").write_text(json.dumps(record))
+        before = (project / "baselines/small.json").read_bytes()
+        refused(trial("baseline", "accept", "base"), "is a partial run (1 of 2 cells)")
+        assert (project / "baselines/small.json").read_bytes() == before
+
+    def test_show_tells_what_was_accepted(self, trial):
+        for words in ((), ("small",), ("baselines/small.json",)):
+            ended = trial("baseline", "show", *words)
+            assert ended.code == 0
+            assert "baselines/small.json  suite 'small', accepted 20" in ended.out
+            assert f"{BASE}/photo" in ended.out
+        refused(trial("baseline", "show", "smal"), "smal: no such file")
+
+    def test_show_refuses_one_that_was_edited(self, trial, project):
+        file = project / "baselines/small.json"
+        file.write_text(file.read_text().replace('"n": 30', '"n": 31', 1))
+        refused(trial("baseline", "show"), "was changed after it was accepted")
+
+    def test_diff_shows_and_decides_nothing(self, trial):
+        ended = trial("baseline", "diff", "noisy")
+        assert ended.code == 0
+        assert "against the baseline" in ended.out
+        assert "worse" in ended.out
+        refused(trial("baseline", "diff", "noisy", "--file", "none.json"), "no such file")

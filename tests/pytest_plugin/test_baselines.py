@@ -1,0 +1,249 @@
+"""`pytest suites/` against an accepted baseline, alone and under xdist."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import clipeval
+from clipeval import api
+
+GATES = "gates: {top1: {max_drop: 0.3}}\n"
+WEIGHTS = "model/open_clip_model.safetensors"
+CANDIDATE = """\
+suite: candidate
+datasets: [many-digits]
+models: ["local-dir:../model"]
+templates: {photo: "a photo of the number {}"}
+gates:
+  - {metric: top1, max_drop: 0.01}
+  - {metric: recall, classes: all, min: 0.75}
+"""
+VARYING = ("environment", "created", "timings", "image_embeddings", "argv")
+
+
+@pytest.fixture
+def accept(project, monkeypatch):
+    """Return a function that runs a suite as it is now, and accepts the run."""
+
+    def run(name="small", **options):
+        monkeypatch.chdir(project.path)
+        (suite,) = api.load_suites([project.path / f"suites/{name}.yaml"])
+        api.run(suite, project.path / f"accepted-{name}")
+        return api.accept(project.path / f"accepted-{name}", **options).file
+
+    return run
+
+
+@pytest.fixture
+def small(project, accept):
+    """The small suite with a gate against its baseline, which is accepted."""
+    project.write("suites/small.yaml", project.suite + GATES)
+    return project.path / accept()
+
+
+def text_of(record):
+    """Return what two runs of the same suite have in common, as text."""
+
+    def stable(value):
+        if isinstance(value, dict):
+            return {key: stable(one) for key, one in value.items() if key not in VARYING}
+        return [stable(one) for one in value] if isinstance(value, list) else value
+
+    record = stable(record)
+    record["cells"].sort(key=lambda cell: cell["id"])
+    record["planned_cells"].sort()
+    record["comparisons"].sort(key=lambda one: one["candidate"])
+    return json.dumps(record, indent=1)
+
+
+def test_a_candidate_checkpoint_is_caught_with_its_classes_and_images(project, accept):
+    project.write("datasets.yaml", "many-digits: {source: sklearn-digits, limit: 300}\n")
+    project.write("suites/candidate.yaml", CANDIDATE)
+    (project.path / "suites/small.yaml").unlink()
+    shutil.copytree(Path(clipeval.__file__).parent / "models" / "tiny", project.path / "model")
+    accept("candidate")
+    good = load_file(project.path / WEIGHTS)
+    random = torch.Generator().manual_seed(1)
+    noisy = {
+        name: value + 0.35 * value.std() * torch.randn(value.shape, generator=random)
+        if value.ndim == 2
+        else value
+        for name, value in good.items()
+    }
+
+    save_file(noisy, project.path / WEIGHTS)
+    result = project.run("suites")
+    result.assert_outcomes(failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    output = result.stdout.str()
+    assert "Traceback" not in output
+    assert ".py:" not in output
+    cell = "many-digits/local-dir:../model/photo"
+    start = result.outlines.index(f"{cell}: 1 of 2 gates failed")
+    drop, images = result.outlines[start + 1 : start + 3]
+    assert drop.startswith("  FAIL  top1 0.9")
+    assert "a drop of more than 1 point" in drop
+    assert "; classes that lost recall: " in drop
+    assert drop.endswith("(against baseline)")
+    assert images.startswith("        images behind it: test/")
+    record = project.record("reports/candidate")
+    (comparison,) = record["comparisons"]
+    assert (comparison["kind"], comparison["conclusion"]) == ("baseline", "worse")
+    worst = min(comparison["per_class"], key=lambda one: one["adjusted_p"])
+    assert worst["name"] in drop
+    summary = (project.path / "reports/candidate/summary.md").read_text()
+    assert summary.startswith("**FAIL** candidate")
+    assert worst["name"] in summary
+
+    save_file(good, project.path / WEIGHTS)
+    project.run("suites").assert_outcomes(passed=1)
+    record = project.record("reports/candidate")
+    (comparison,) = record["comparisons"]
+    assert (record["verdict"], comparison["conclusion"]) == ("pass", "same")
+    assert (comparison["n_changed"], comparison["p_value"]) == (0, None)
+    assert comparison["reproduction"]["is_within"]
+
+    edited = CANDIDATE.replace("a photo of the number", "the numeral")
+    project.write("suites/candidate.yaml", edited)
+    project.run("suites")
+    record = project.record("reports/candidate")
+    (comparison,) = record["comparisons"]
+    assert comparison["reproduction"] is None
+    assert comparison["p_value"] is not None
+    assert record["baseline"]["renamed_cells"] == record["baseline"]["missing_cells"] == []
+    assert record["cells"][0]["gates"][0]["against"] == "baseline"
+
+
+def test_a_cell_that_the_suite_lost_fails_although_every_test_passes(project, small):
+    text = (project.path / "suites/small.yaml").read_text()
+    project.write("suites/small.yaml", text.replace(', bare: "{}"', ""))
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "small: fail; report: *",
+            "error: suite 'small': *baselines/small.json has the cell 'digits/tiny/bare', *",
+        ]
+    )
+    assert project.record()["verdict"] == "fail"
+
+
+def test_a_deselected_cell_is_no_lost_one_wherever_tests_wander(project, small):
+    project.write(
+        "suites/conftest.py",
+        "import os, pytest\n\n@pytest.fixture(autouse=True)\ndef wander():\n    os.chdir('/')\n",
+    )
+    result = project.run("-k", "photo")
+    assert result.ret == pytest.ExitCode.OK
+    assert project.record()["baseline"]["skipped_cells"] == ["digits/tiny/bare"]
+
+
+def test_options_name_a_baseline_a_margin_and_a_holdout(project, accept):
+    accept(file=project.path / "elsewhere/small.json")
+    result = project.run(
+        "--clipeval-baseline=elsewhere", "--clipeval-margin=0.25", "--clipeval-holdout=0.5"
+    )
+    result.assert_outcomes(passed=2)
+    record = project.record()
+    assert record["baseline"]["source"].endswith("elsewhere/small.json")
+    assert [(gate["kind"], gate["limit"]) for gate in record["cells"][0]["gates"]] == [
+        ("max_drop", 0.25)
+    ]
+    (holdout,) = record["holdouts"]
+    assert (holdout["fraction"], holdout["n_explored"] + holdout["n_held_out"]) == (0.5, 20)
+
+
+def test_a_missing_baseline_fails_each_cell_that_needs_it(project):
+    project.write("suites/small.yaml", project.suite + GATES)
+    result = project.run("-k", "photo")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(
+        ["  FAIL  top1 max_drop 0.3: suite 'small' has no baseline to compare with *"]
+    )
+
+
+def test_a_baseline_that_is_gone_at_the_end_fails_the_session(project, small):
+    project.write(
+        "suites/conftest.py",
+        "import pathlib, pytest\n\n@pytest.fixture(autouse=True)\ndef spoil():\n    yield\n"
+        "    pathlib.Path('baselines/small.json').write_text('{}')\n",
+    )
+    result = project.run("-k", "photo")
+    result.assert_outcomes(passed=1, deselected=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["small: error; report: *", "error: *small.json: *"])
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "text"),
+    [
+        ('{"baseline_version": 1', (), "*small.json:1:*cut off*"),
+        (None, (), "*small.json: was changed after it was accepted*"),
+        ("{}", ("--clipeval-baseline=none.json",), "*none.json: no such file*"),
+    ],
+)
+def test_a_broken_baseline_is_a_usage_error_before_anything_runs(
+    project, small, content, options, text
+):
+    changed = small.read_text().replace('"n": 20', '"n": 21')
+    small.write_text(changed if content is None else content)
+    result = project.run(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {text}"])
+    assert not (project.path / "reports").exists()
+
+
+def test_the_run_folder_that_would_be_replaced_is_no_baseline(project, small):
+    shutil.copytree(project.path / "accepted-small", project.path / "reports/small")
+    before = (project.path / "reports/small/run.json").read_bytes()
+    result = project.run("--clipeval-baseline=reports/small")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *is the run folder that this run replaces*"])
+    assert (project.path / "reports/small/run.json").read_bytes() == before
+
+
+def test_xdist_decides_as_a_serial_run_does(project, small, monkeypatch):
+    """A lost cell and new ones, gates against the baseline and the reference, one of them failed."""
+    project.write(
+        "suites/small.yaml",
+        project.suite.replace(', bare: "{}"', ', number: "the number {}", the: "the {}"')
+        + "reference: {template: photo}\n"
+        "gates:\n"
+        "  - {metric: top1, max_drop: 0.3, templates: [photo]}\n"
+        "  - {metric: top1, max_drop: 0.05, against: reference_template}\n"
+        "  - {metric: ece, max: 0, templates: [number]}\n",
+    )
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "serial.md"))
+    serial = project.run("--clipeval-out=serial", "suites")
+    serial.assert_outcomes(passed=1, failed=1)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "xdist.md"))
+    parallel = project.run_apart("-n", "2", "--clipeval-out=xdist", "suites")
+    assert parallel.ret == serial.ret == pytest.ExitCode.TESTS_FAILED
+    for result in (serial, parallel):
+        assert "1 failed, 1 passed, 1 inconclusive" in result.outlines[-1]
+        result.stdout.fnmatch_lines(["error: suite 'small': *has the cell 'digits/tiny/bare'*"])
+    assert text_of(project.record("xdist")) == text_of(project.record("serial"))
+    record = project.record("serial")
+    assert record["verdict"] == "fail"
+    assert record["baseline"]["missing_cells"] == ["digits/tiny/bare"]
+    for page in ("serial.md", "xdist.md"):
+        assert (project.path / page).read_text().count("**FAIL** small") == 1
+
+
+def test_xdist_refuses_a_broken_baseline_before_anything_runs(project, small):
+    small.write_text('{"baseline_version": 1')
+    project.write(
+        "suites/conftest.py",
+        "import pathlib, pytest\n\n@pytest.fixture(autouse=True)\ndef seen():\n"
+        "    pathlib.Path('evaluated').touch()\n",
+    )
+    result = project.run_apart("-n", "1", "suites")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *small.json:1:*cut off*"])
+    assert not (project.path / "evaluated").exists()
+    assert not (project.path / "reports").exists()
