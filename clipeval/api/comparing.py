@@ -244,7 +244,9 @@ def _use_of(
         is_gated=request.has_baseline_gates,
         missing_cells=tuple(cell for cell in gone if cell not in renamed),
         renamed_cells=tuple((was, now) for was, now in renamed.items() if was in gone),
-        skipped_cells=tuple(was.cell for was in left if is_known(was.cell)),
+        skipped_cells=tuple(
+            was.cell for was in left if is_known(was.cell) and was.cell not in record.planned_cells
+        ),
         new_cells=tuple(now.cell for now in new if now.cell not in renamed.values()),
         changes=environment_changes(baseline.environment, record.environment),
     )

@@ -27,7 +27,7 @@ def render_junit(record: RunRecord) -> str:
     cases = [_case(record, cell) for cell in record.cells]
     cases += [_error_case(record, error) for error in record.errors]
     cases += [_missing_case(record, cell) for cell in missing_cells(record)]
-    if record.baseline is not None:
+    if record.baseline is not None and record.baseline.is_gated:
         cases += _lost_cases(record, record.baseline)
     counts = {
         "tests": str(len(cases)),

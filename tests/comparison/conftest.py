@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from clipeval.records import (
     CellOutcomes,
@@ -18,14 +16,6 @@ from clipeval.records import (
     ModelIdentity,
     Reproduction,
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def cheap_garbage_collection():
-    """Spare what is loaded: statsmodels' multipletests collects garbage in every call, a tenth of a second."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def make_model(weights="old", *, id_="tiny", preprocessing=None, **changes):

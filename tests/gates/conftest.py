@@ -10,9 +10,7 @@ from clipeval.records import (
     ModelRecord,
     TemplateRecord,
 )
-from tests.comparison.conftest import cheap_garbage_collection, make_outcomes
-
-__all__ = ["cheap_garbage_collection"]
+from tests.comparison.conftest import make_outcomes
 
 METRICS = {
     "top1": MetricValue(value=0.412, low=0.380, high=0.445, n=900),

@@ -281,7 +281,9 @@ def make_holdout(**changes):
 
 
 def make_baseline(**changes):
-    baseline = BaselineUse(source="baselines/quickstart.json", accepted="2026-11-01T08:00:00+00:00")
+    baseline = BaselineUse(
+        source="baselines/quickstart.json", accepted="2026-11-01T08:00:00+00:00", is_gated=True
+    )
     return replace(baseline, **changes)
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from clipeval.records import CellError
-from clipeval.report import render_junit
+from clipeval.report import render_junit, render_summary
 from clipeval.report.names import item_name, result_item_name
 from tests.report.conftest import (
     make_baseline,
@@ -142,6 +142,14 @@ def test_metrics_are_properties_with_all_their_digits(quickstart):
     assert float(found["top1.low"]) == quickstart.cells[0].metrics["top1"].low
     assert found["macro_f1"] == "0.7654321"
     assert "macro_f1.low" not in found
+
+
+def test_lost_cells_are_no_failure_where_no_gate_relies_on_the_baseline():
+    baseline = make_baseline(missing_cells=("digits/tiny/plate",), is_gated=False)
+    record = make_run([make_cell()], baseline=baseline)
+    assert "<failure" not in render_junit(record)
+    assert "gone from the suite" in render_summary(record)
+    assert "**In the baseline, gone" not in render_summary(record)
 
 
 def test_errors_and_missing_cells_are_errors():

@@ -76,11 +76,15 @@ def baseline_view(baseline: BaselineUse | None) -> BaselineView | None:
 
 
 def cell_lists(baseline: BaselineUse, *, quote: Quote) -> tuple[CellList, ...]:
-    """Group the cells that run and baseline do not share, those that fail the run first."""
+    """Group the cells that run and baseline do not share; lost ones fail a run with gates on it."""
     renamed = tuple(f"{quote(then)} is now {quote(now)}" for then, now in baseline.renamed_cells)
     lists = (
-        ("In the baseline, gone from the suite", True, _quoted(baseline.missing_cells, quote)),
-        ("In the baseline under another name", True, renamed),
+        (
+            "In the baseline, gone from the suite",
+            baseline.is_gated,
+            _quoted(baseline.missing_cells, quote),
+        ),
+        ("In the baseline under another name", baseline.is_gated, renamed),
         ("Not in the baseline", False, _quoted(baseline.new_cells, quote)),
         ("In the baseline, not asked for this time", False, _quoted(baseline.skipped_cells, quote)),
     )
@@ -93,7 +97,7 @@ def cell_lists(baseline: BaselineUse, *, quote: Quote) -> tuple[CellList, ...]:
 
 def lost_account(record: RunRecord) -> str:
     """Count the baseline's cells that the run fails for: `1 cell of the baseline missing`."""
-    if record.baseline is None:
+    if record.baseline is None or not record.baseline.is_gated:
         return ""
     counts = (
         (len(record.baseline.missing_cells), "missing"),
