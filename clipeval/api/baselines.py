@@ -42,8 +42,8 @@ class AcceptedBaseline:
 def find_baseline(suite: SuiteSpec) -> Path | None:
     """Return the baseline of a suite, if it has one.
 
-    The one that was named; else the nearest baselines/SUITE.json, in the suite's folder, above it up to
-    the project's root (the folder with `.git`), or in the current folder.
+    The one that was named; else the nearest baselines/SUITE.json: as `accept` and `diff` find it from the
+    current folder, or if there is none, from the suite's.
 
     Raises:
         StoreError: the one that was named is not there.
@@ -52,15 +52,8 @@ def find_baseline(suite: SuiteSpec) -> Path | None:
         return _named_baseline(suite.baseline, suite.name)
     if suite.path is None:
         return None
-    name = baseline_of(suite.name)
     here = Path.cwd()
-    for folder in suite.path.absolute().parents:
-        if (folder / name).is_file():
-            found = folder / name
-            return found.relative_to(here) if found.is_relative_to(here) else found
-        if (folder / ".git").exists():
-            break
-    return name if name.is_file() else None
+    return _nearest(suite.name, here) or _nearest(suite.name, suite.path.absolute().parent)
 
 
 def check_baselines(suites: Sequence[SuiteSpec], folders: Sequence[Path]) -> None:
@@ -158,7 +151,7 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
 
     Args:
         run: a run folder, or its run.json.
-        file: where to write; baselines/SUITE.json in the current folder if None.
+        file: where to write; over the nearest baselines/SUITE.json, or in the current folder, if None.
     Raises:
         StoreError: the run is partial or cannot be read, or the file cannot be written.
     """
@@ -166,7 +159,7 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
     if Path(record.suite).name != record.suite:
         raise StoreError(f"{run}: the suite '{record.suite}' has a name that no file can have")
     found = baseline_of_run(record, predictions_of(run, record), source=str(run))
-    target = file or BASELINES_FOLDER / f"{record.suite}.json"
+    target = file or baseline_of(record.suite)
     replaced = _is_replaceable(target)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_baseline(
@@ -208,8 +201,21 @@ def list_baselines(paths: tuple[Path, ...] = ()) -> tuple[Baseline, ...]:
 
 
 def baseline_of(suite: str) -> Path:
-    """Return the file of a suite's baseline in the current folder, whether or not it is there."""
-    return BASELINES_FOLDER / f"{suite}.json"
+    """Return the file of a suite's baseline: the nearest one, or where a first one belongs."""
+    return _nearest(suite, Path.cwd()) or BASELINES_FOLDER / f"{suite}.json"
+
+
+def _nearest(suite: str, start: Path) -> Path | None:
+    """Return baselines/SUITE.json in a folder or above it, up to the project's root (with `.git`)."""
+    here, name = Path.cwd(), BASELINES_FOLDER / f"{suite}.json"
+    for folder in (start, *start.parents):
+        with reporting_os_errors(f"cannot read {folder / name}"):
+            if (folder / name).is_file():
+                found = folder / name
+                return found.relative_to(here) if found.is_relative_to(here) else found
+            if (folder / ".git").exists():
+                return None
+    return None
 
 
 def _is_replaceable(target: Path) -> bool:

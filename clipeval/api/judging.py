@@ -85,7 +85,7 @@ class Judge:
                 f"; it has the same prompts and images as '{renamed.cell}', so rename it back"
             )
         return Absent(
-            f"{message}, or accept a run that has it: clipeval baseline accept RUN", state="fail"
+            f"{message}; or accept a run that has it: clipeval baseline accept RUN", state="fail"
         )
 
     def _reference(

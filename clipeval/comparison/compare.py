@@ -135,6 +135,18 @@ def _notices(paired: PairedCells) -> tuple[Notice, ...]:
                 f"({preprocessing_text(base, candidate)}); that is part of the difference.",
             )
         )
+    for what, then, now in (
+        ("precision", base.precision, candidate.precision),
+        ("device", base.device, candidate.device),
+    ):
+        if then != now:
+            notices.append(
+                Notice(
+                    f"{what}-differs",
+                    f"{candidate.cell}: the base ran with the {what} {then}, the candidate with {now}; "
+                    "that is part of the difference.",
+                )
+            )
     if base.model.random_weights or candidate.model.random_weights:
         notices.append(
             Notice(

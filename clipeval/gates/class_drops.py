@@ -140,7 +140,9 @@ def _decide(
             # To pass takes no correction, to fail takes that of Holm for the first of all classes.
             confidence=1 - SIGNIFICANCE / n_classes if is_beyond else CONFIDENCE,
         )
-        message += f"neither shown nor ruled out; {settle_text(n_to_settle)}"
+        message += (
+            f"neither shown nor ruled out ({p_text(p_fail)} by Holm); {settle_text(n_to_settle)}"
+        )
     else:
         message += f"shown ({p_text(p_fail)} by Holm)" if state == "fail" else "ruled out"
     return GateResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,17 @@ if TYPE_CHECKING:
 
 INCONCLUSIVE = "clipeval_inconclusive"
 """Property of a test of which a gate is undecided."""
+
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Names of classes and files may hold what drives a terminal, or ends a line."""
+
+
+def one_line(text: str) -> str:
+    """Return text without anything that moves the cursor, colours, reorders, or starts a new line."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 class GateFailure(Exception):  # noqa: N818 (a failed test, not an error)
@@ -37,7 +49,7 @@ def check_gates(result: CellResult) -> None:
         if gate.images and gate.images not in named:
             lines.append(f"        images behind it: {', '.join(gate.images)}")
             named.add(gate.images)
-    raise GateFailure("\n".join(lines))
+    raise GateFailure("\n".join(map(one_line, lines)))
 
 
 def gate_properties(result: CellResult) -> list[tuple[str, object]]:
@@ -114,7 +126,13 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     ]
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
-    return [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
+    lines += [
+        f"holdout {one.dataset}, {one.model}: '{one.winner}' won on {one.n_explored:,} images with "
+        f"{one.ranking[0].top1:.1%}; on the {one.n_held_out:,} held out it has {one.winner_held_out:.1%}"
+        for one in record.holdouts
+    ]
+    said_all = [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
+    return [one_line(line) for line in said_all]
 
 
 def _named_base(comparison: Comparison) -> str:

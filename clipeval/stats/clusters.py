@@ -18,6 +18,8 @@ from clipeval.stats.intervals import Interval
 from clipeval.stats.paired import Discordance
 
 _FEWEST_GROUPS = 2
+_WORST_CASE_GROUPS = 5
+"""Weight of the worst case, in groups; once many groups differ it no longer matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def cluster(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> C
     D = G / (G - 1) * sum over groups of (sum of deviations)^2 / sum of deviations^2, and 1 at
     least: grouped images never count as more than independent ones. Where the values do not vary
     they say nothing of their groups, and D is that of equal images in a group: sum of squared group
-    sizes / N.
+    sizes / N. With few groups that differ, D lies between the two.
 
     Args:
         values: (N,) one number per image, such as correctness of the candidate minus the base's.
@@ -82,7 +84,13 @@ def cluster(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> C
     deviations = values - values.mean()
     of_groups = np.bincount(group_of, weights=deviations)
     ratio = float(np.square(of_groups).sum() / np.square(deviations).sum())
-    return Clustering(n_groups, max(1.0, n_groups / (n_groups - 1) * ratio))
+    measured = n_groups / (n_groups - 1) * ratio
+    # Few groups that differ say little of how alike images of a group are: the first flipped image must
+    # not make a thousand alike ones count as independent.
+    n_telling = min(len(np.unique(group_of[values != value])) for value in np.unique(values))
+    weight = n_telling / (n_telling + _WORST_CASE_GROUPS)
+    worst_case = float(np.square(sizes).sum() / len(values))
+    return Clustering(n_groups, max(1.0, weight * measured + (1 - weight) * worst_case))
 
 
 def effective(found: Discordance, clustering: Clustering) -> Discordance:

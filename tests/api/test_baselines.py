@@ -8,6 +8,7 @@ import pytest
 
 from clipeval import api
 from clipeval.api.baselines import (
+    baseline_of,
     baseline_of_run,
     find_baseline,
     list_baselines,
@@ -152,16 +153,27 @@ class TestDoubts:
 
 
 class TestFind:
-    """The one that was named; else the nearest baselines/SUITE.json up to .git; else the current folder."""
+    """The one that was named; else the nearest up to .git, from the current folder, then from the suite's."""
 
     def test_none(self, suite):
         assert find_baseline(suite()) is None
 
-    def test_beside_the_suite_before_above_it(self, suite, accepted, project):
-        accepted(project / "baselines/food.json")
-        assert find_baseline(suite()) == Path("baselines/food.json")
+    def test_the_one_that_accept_and_diff_mean_comes_first(self, suite, accepted, project):
         accepted(project / "suites/baselines/food.json")
         assert find_baseline(suite()) == Path("suites/baselines/food.json")
+        accepted(project / "baselines/food.json")
+        assert find_baseline(suite()) == baseline_of("food") == Path("baselines/food.json")
+
+    def test_accept_in_a_subfolder_replaces_the_projects(
+        self, accepted, project, evaluated, write_run, monkeypatch
+    ):
+        accepted(project / "baselines/food.json")
+        run = write_run("run", evaluated()).absolute()
+        (project / "suites").mkdir(exist_ok=True)
+        monkeypatch.chdir(project / "suites")
+        found = api.accept(run)
+        assert found.replaced
+        assert found.file.resolve() == (project / "baselines/food.json").resolve()
 
     def test_another_suites_is_not_taken(self, suite, accepted, project):
         accepted(project / "baselines/other.json")
@@ -170,7 +182,7 @@ class TestFind:
     def test_not_above_the_projects_root(self, project, accepted, monkeypatch):
         inner = project / "inner"
         (inner / ".git").mkdir(parents=True)
-        (project / "elsewhere").mkdir()
+        (project / "elsewhere" / ".git").mkdir(parents=True)
         monkeypatch.chdir(project / "elsewhere")
         accepted(project / "baselines/food.json")
         path = inner / "suites" / "food.yaml"
@@ -179,14 +191,14 @@ class TestFind:
         accepted(inner / "baselines/food.json")
         assert find_baseline(spec) == inner / "baselines/food.json"
 
-    def test_in_the_current_folder_last(self, suite, accepted, project, monkeypatch):
+    def test_in_the_current_folder_first(self, suite, accepted, project, monkeypatch):
         here = project / "suites" / "below"
         here.mkdir(parents=True)
         monkeypatch.chdir(here)
         accepted(here / "baselines/food.json")
         assert find_baseline(suite()) == Path("baselines/food.json")
         accepted(project / "baselines/food.json")
-        assert find_baseline(suite()) == project / "baselines/food.json"
+        assert find_baseline(suite()) == Path("baselines/food.json")
 
     def test_not_for_a_suite_of_the_command_line(self, accepted, project):
         accepted(project / "baselines/adhoc.json", suite="adhoc")

@@ -104,9 +104,10 @@ class TestGroups:
         base, candidate = self.cells(["g", "g", "h", "h", "k", "l", "m", "n"])
         a, _ = differences(base, candidate, "ab")
         # Class a: differences -1, -1, 0, 0 in groups (g, g, h, h): sums of deviations -1 and 1, of their
-        # squares 4 * 0.25, so D = 2 / 1 * 2 / 1 = 4: one independent image, half of it newly wrong.
+        # squares 4 * 0.25: 2 / 1 * 2 / 1 = 4. One group differs, and the worst case 2 weighs 5 groups:
+        # D = (1 * 4 + 5 * 2) / 6 = 7 / 3.
         expected = score_p_value(
-            Discordance(n=1, newly_right=0, newly_wrong=0.5),
+            Discordance(n=12 / 7, newly_right=0, newly_wrong=6 / 7),
             difference=0,
             alternative="two-sided",
             df=1,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clipeval.comparison import compare
 from clipeval.gates import judge_drop
 from clipeval.gates.relative import decide_drop, decide_flip_rate, non_inferiority
 from clipeval.stats import Clustering, effective_wilson_interval, wilson_interval
@@ -14,6 +15,7 @@ from tests.comparison.conftest import (
     make_comparison,
     make_difference,
     make_flip,
+    make_outcomes,
     make_reproduction,
 )
 
@@ -265,3 +267,21 @@ class TestFlipRate:
         if found.n_to_settle is not None:
             assert found.state == "inconclusive"
             assert found.n_to_settle > n_images
+
+
+class TestMacroBounds:
+    """Resampling that gives the same number every time is no evidence."""
+
+    @pytest.mark.parametrize("wrong", [0, 1])
+    def test_one_image_a_class_decides_no_more_than_top1(self, wrong):
+        labels = "abcdefghij"
+        base = make_outcomes(labels, labels, classes=labels)
+        flipped = labels if not wrong else "b" + labels[1:]
+        candidate = make_outcomes(labels, flipped, classes=labels, weights="new")
+        comparison = compare(base, candidate, kind="baseline")
+        assert comparison.macro_recall.lower_bound == comparison.macro_recall.upper_bound
+        states = {
+            metric: decide_drop(metric, 0.01, comparison, against="baseline").state
+            for metric in ("top1", "macro_recall", "macro_f1", "macro_precision")
+        }
+        assert set(states.values()) == {"inconclusive"}

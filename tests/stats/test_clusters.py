@@ -54,13 +54,28 @@ def test_design_effect_agrees_with_a_slow_loop():
         sum(v - mean for v, g in zip(values, groups, strict=True) if g == group) ** 2
         for group in set(groups.tolist())
     )
-    expected = 30 / 29 * above / sum((v - mean) ** 2 for v in values)
+    measured = 30 / 29 * above / sum((v - mean) ** 2 for v in values)
+    worst_case = sum(groups.tolist().count(group) ** 2 for group in set(groups.tolist())) / 200
+    expected = (30 * measured + 5 * worst_case) / 35
     assert cluster(values, groups).design_effect == pytest.approx(expected, rel=1e-12)
 
 
 def test_groups_that_balance_themselves_do_not_narrow():
-    clustering = cluster(np.array([1.0, 0, 1, 0]), np.array([0, 0, 1, 1]))
+    clustering = cluster(np.tile([1.0, 0], 50), np.repeat(np.arange(50), 2))
     assert clustering.design_effect == 1.0
+
+
+def test_one_flip_does_not_make_alike_images_independent():
+    # 100 groups of 10. Nothing flipped: 10 images count as one. One flip in one group says little more.
+    groups = np.repeat(np.arange(100), 10)
+    effects = []
+    for n_flipped in (0, 1, 2, 20):
+        values = np.zeros(1000)
+        values[: 10 * n_flipped : 10] = -1
+        effects.append(cluster(values, groups).design_effect)
+    assert effects[0] == 10
+    assert effects[1] == pytest.approx((1 * 1.0 + 5 * 10) / 6, rel=0.02)
+    assert effects == sorted(effects, reverse=True)
 
 
 def test_equal_values_take_the_worst_case():
