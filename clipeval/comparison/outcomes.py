@@ -27,6 +27,7 @@ def cell_outcomes(result: CellResult, predictions: Predictions) -> CellOutcomes:
         sample_ids=tuple(_spelled_out(text) for text in predictions.sample_ids),
         paths=predictions.paths,
         groups=predictions.groups,
+        contents=predictions.contents,
         labels=predictions.labels,
         predicted=predictions.predicted,
         in_top5=(predictions.top5 == predictions.labels[:, None]).any(axis=1)

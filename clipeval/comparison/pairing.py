@@ -11,6 +11,7 @@ import numpy as np
 from clipeval.errors import ComparisonError
 from clipeval.records import CellOutcomes
 from clipeval.records.results import IntArray
+from clipeval.wording import count
 
 N_NAMED = 3
 
@@ -30,14 +31,16 @@ def pair_images(base: CellOutcomes, candidate: CellOutcomes) -> PairedCells:
     """Pair two cells by sample id.
 
     Raises:
-        ComparisonError: images, labels, class lists, or with the same weights the preprocessing differ;
-            the message says all that does. Or an id is there twice, so that pairs are not known.
+        ComparisonError: images, their content, labels, class lists, or with the same weights the
+            preprocessing differ; the message says all that does. Or an id is there twice, so that pairs
+            are not known.
     """
     differences = [
         *_repeated("base", base),
         *_repeated("candidate", candidate),
         *_class_differences(base, candidate),
         *_image_differences(base, candidate),
+        *_content_differences(base, candidate),
         *_label_differences(base, candidate),
         *_preprocessing_differences(base, candidate),
     ]
@@ -73,6 +76,7 @@ def take_images(cell: CellOutcomes, positions: IntArray) -> CellOutcomes:
         sample_ids=tuple(cell.sample_ids[i] for i in chosen),
         paths=tuple(cell.paths[i] for i in chosen),
         groups=tuple(cell.groups[i] for i in chosen),
+        contents=tuple(cell.contents[i] for i in chosen),
         labels=cell.labels[positions],
         predicted=cell.predicted[positions],
         in_top5=None if cell.in_top5 is None else cell.in_top5[positions],
@@ -98,7 +102,7 @@ def _class_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]
 
 def _image_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
     if not set(base.sample_ids) & set(candidate.sample_ids):
-        counts = f"{len(base.sample_ids):,} and {len(candidate.sample_ids):,} images"
+        counts = " and ".join(count(len(cell.sample_ids), "image") for cell in (base, candidate))
         examples = f"{_named(base.sample_ids)} and {_named(candidate.sample_ids)}"
         return [f"they have 0 images in common ({counts}, such as {examples})"]
     return _only_in("image", "images", base.sample_ids, candidate.sample_ids)
@@ -109,8 +113,7 @@ def _only_in(one: str, many: str, base: Sequence[str], candidate: Sequence[str])
     for name, mine, other in (("base", base, candidate), ("candidate", candidate, base)):
         known = set(other)
         if extra := [each for each in mine if each not in known]:
-            noun = one if len(extra) == 1 else many
-            found.append(f"{len(extra):,} {noun} only in the {name}: {_named(extra)}")
+            found.append(f"{count(len(extra), one, many)} only in the {name}: {_named(extra)}")
     return found
 
 
@@ -126,7 +129,22 @@ def _label_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]
         return []
     first = differing[0]
     example = f"{first} is '{then[first]}' in the base and '{now[first]}' in the candidate"
-    return [f"{len(differing):,} of {len(common):,} images have another label: {example}"]
+    verb = "has" if len(differing) == 1 else "have"
+    n_common = count(len(common), "image")
+    return [f"{len(differing):,} of {n_common} {verb} another label: {example}"]
+
+
+def _content_differences(base: CellOutcomes, candidate: CellOutcomes) -> list[str]:
+    """Report images whose file or pixels were changed: they would be measured in place of the model."""
+    then = dict(zip(base.sample_ids, base.contents, strict=True))
+    now = dict(zip(candidate.sample_ids, candidate.contents, strict=True))
+    common = sorted(then.keys() & now.keys())
+    changed = [id_ for id_ in common if then[id_] != now[id_]]
+    if not changed:
+        return []
+    verb = "has" if len(changed) == 1 else "have"
+    n_images = f"{len(changed):,} of {count(len(common), 'image')}"
+    return [f"{n_images} {verb} the same id but another content: {_named(changed)}"]
 
 
 def _labels_by_id(cell: CellOutcomes) -> dict[str, str]:

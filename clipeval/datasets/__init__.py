@@ -1,7 +1,7 @@
 """Labelled images: sources, selection, and one policy for reading them."""
 
 from clipeval.datasets.checking import absence_notices, check_spec
-from clipeval.datasets.collection import ImageDataset, read_image_file
+from clipeval.datasets.collection import ImageDataset, LoadedImage, read_image_file
 from clipeval.datasets.images import ACCEPTED_FORMATS, ImageReadError, read_rgb
 from clipeval.datasets.opening import DatasetStatus, dataset_status, open_dataset
 from clipeval.datasets.selection import Selection, apply_selection
@@ -13,6 +13,7 @@ __all__ = [
     "DatasetStatus",
     "ImageDataset",
     "ImageReadError",
+    "LoadedImage",
     "Selection",
     "absence_notices",
     "apply_selection",

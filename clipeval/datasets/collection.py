@@ -19,6 +19,16 @@ MAX_FILE_BYTES = 1 << 30
 """Larger files are not read at all: no accepted format needs a gigabyte below the pixel limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """One image, and what it was read from."""
+
+    image: Image.Image
+    """Mode RGB, the image policy applied."""
+    content_sha256: str
+    """Of the file's bytes, or of mode, size and pixels if there is no file."""
+
+
 class ImageDataset(Protocol):
     """Labelled images, ready to be read in any order and from several threads."""
 
@@ -45,6 +55,9 @@ class ImageDataset(Protocol):
     def read(self, index: int) -> Image.Image:
         """Return image `index` in mode RGB. Raises: ImageReadError."""
 
+    def load(self, index: int) -> LoadedImage:
+        """Return image `index` and the hash of what it was read from. Raises: ImageReadError."""
+
     def content_sha256(self, index: int) -> str:
         """Return the hash of the content of image `index`. Raises: ImageReadError."""
 
@@ -52,8 +65,8 @@ class ImageDataset(Protocol):
 class ImageStore(Protocol):
     """Images by position, before any selection."""
 
-    def read(self, position: int) -> Image.Image:
-        """Return one image in mode RGB. Raises: ImageReadError."""
+    def load(self, position: int) -> LoadedImage:
+        """Return one image and the hash of its content. Raises: ImageReadError."""
 
     def content_sha256(self, position: int) -> str:
         """Return the hash of one image's content. Raises: ImageReadError."""
@@ -65,9 +78,10 @@ class FileImages:
 
     paths: tuple[Path, ...]
 
-    def read(self, position: int) -> Image.Image:
-        """Decode one file to RGB."""
-        return read_image_file(self.paths[position])
+    def load(self, position: int) -> LoadedImage:
+        """Read one file once: hash its bytes, and decode them to RGB."""
+        content = read_file(self.paths[position])
+        return LoadedImage(read_rgb(content), hashlib.sha256(content).hexdigest())
 
     def content_sha256(self, position: int) -> str:
         """Hash the bytes of one file."""
@@ -80,15 +94,14 @@ class RenderedImages:
 
     render: Callable[[int], Image.Image]
 
-    def read(self, position: int) -> Image.Image:
-        """Draw one image."""
-        return self._rendered(position).convert("RGB")
+    def load(self, position: int) -> LoadedImage:
+        """Draw one image, and hash it as it was drawn."""
+        image = self._rendered(position)
+        return LoadedImage(image.convert("RGB"), _pixels_sha256(image))
 
     def content_sha256(self, position: int) -> str:
         """Hash mode, size and pixels of one image."""
-        image = self._rendered(position)
-        header = f"{image.mode} {image.width}x{image.height}\n".encode()
-        return hashlib.sha256(header + image.tobytes()).hexdigest()
+        return _pixels_sha256(self._rendered(position))
 
     def _rendered(self, position: int) -> Image.Image:
         try:
@@ -128,7 +141,15 @@ class ImageCollection:
         Raises:
             ImageReadError: the image cannot be used; its `cause` says why.
         """
-        return self.images.read(self.positions[index])
+        return self.load(index).image
+
+    def load(self, index: int) -> LoadedImage:
+        """Return image `index` and the hash of what it was read from, reading it once.
+
+        Raises:
+            ImageReadError: the image cannot be used; its `cause` says why.
+        """
+        return self.images.load(self.positions[index])
 
     def content_sha256(self, index: int) -> str:
         """Return the sha256 of the file's bytes, or of mode, size and pixels if there is no file.
@@ -137,6 +158,11 @@ class ImageCollection:
             ImageReadError: the file cannot be read.
         """
         return self.images.content_sha256(self.positions[index])
+
+
+def _pixels_sha256(image: Image.Image) -> str:
+    header = f"{image.mode} {image.width}x{image.height}\n".encode()
+    return hashlib.sha256(header + image.tobytes()).hexdigest()
 
 
 def read_image_file(path: Path) -> Image.Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -53,29 +54,31 @@ def encode_images_cached(
     """
     watcher = progress or SilentProgress()
     n_notices = len(cache.notices) if cache is not None else 0
-    key = _image_key(model, dataset, watcher) if cache is not None else None
+    hashed = _hash_contents(dataset, watcher) if cache is not None else None
     started = time.perf_counter()
-    if cache is not None and key is not None:
-        stored = cache.get(key)
+    if cache is not None and hashed is not None:
+        stored = cache.get(_image_key(model, hashed))
         if stored is not None and stored.shape == (len(dataset.samples), model.record.embed_dim):
-            indices = np.arange(len(dataset.samples), dtype=np.int64)
-            read_s = time.perf_counter() - started
-            return CachedEmbeddings(
-                ImageEmbeddings(embeddings=stored, indices=indices, encode_s=read_s),
-                is_from_cache=True,
+            images = ImageEmbeddings(
+                embeddings=stored,
+                indices=np.arange(len(dataset.samples), dtype=np.int64),
+                contents=hashed,
+                encode_s=time.perf_counter() - started,
             )
+            return CachedEmbeddings(images, is_from_cache=True)
     encoded = encode_images(
         model, dataset, batch_size=batch_size, on_error=on_error, progress=watcher
     )
-    if cache is not None and key is not None and not encoded.failures:
-        cache.put(key, encoded.embeddings)
+    if cache is not None and not encoded.failures:
+        # By what was encoded, which is not what was hashed if a file was changed in between.
+        cache.put(_image_key(model, encoded.contents), encoded.embeddings)
     notices = tuple(cache.notices[n_notices:]) if cache is not None else ()
     return CachedEmbeddings(encoded, is_from_cache=False, notices=notices)
 
 
-def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> str | None:
-    """Hash everything that the embeddings depend on; None if an image cannot be read."""
-    contents = hashlib.sha256()
+def _hash_contents(dataset: ImageDataset, progress: Progress) -> tuple[str, ...] | None:
+    """Hash every image of a data set; None if one cannot be read."""
+    contents: list[str] = []
     n_images = len(dataset.samples)
     with (
         ThreadPoolExecutor(default_workers(), thread_name_prefix="clipeval-hash") as pool,
@@ -83,13 +86,23 @@ def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> s
     ):
         try:
             for digest in pool.map(dataset.content_sha256, range(n_images)):
-                contents.update(bytes.fromhex(digest))
+                contents.append(digest)
                 advance(1)
         except ImageReadError:
             return None
         finally:
             # Also on Ctrl-C: leaving the pool's block would wait for every image to be hashed.
             pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(contents)
+
+
+def contents_sha256(contents: Sequence[str]) -> str:
+    """Hash the hashes of images, in order."""
+    return hashlib.sha256(bytes.fromhex("".join(contents))).hexdigest()
+
+
+def _image_key(model: ClipModel, contents: Sequence[str]) -> str:
+    """Hash everything that the embeddings depend on."""
     return cache_key(
         kind="images",
         encoding=ENCODING_VERSION,
@@ -103,5 +116,5 @@ def _image_key(model: ClipModel, dataset: ImageDataset, progress: Progress) -> s
         preprocessing=model.record.preprocessing_sha256,
         device=model.device,
         precision=model.precision,
-        contents=contents.hexdigest(),
+        contents=contents_sha256(contents),
     )

@@ -26,6 +26,8 @@ class DecodedImage:
     index: int
     pixels: torch.Tensor
     """(3, H, W) float32, as the model's own preprocessing leaves it."""
+    content_sha256: str
+    """Of what the image was read from."""
 
 
 def decode_images(
@@ -49,7 +51,8 @@ def decode_images(
     def decode(index: int) -> DecodedImage | ImageFailure:
         sample = dataset.samples[index]
         try:
-            return DecodedImage(index, preprocess(dataset.read(index)))
+            loaded = dataset.load(index)
+            return DecodedImage(index, preprocess(loaded.image), loaded.content_sha256)
         except ImageReadError as error:
             return ImageFailure(sample.sample_id, sample.path, str(error))
 

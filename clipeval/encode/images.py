@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from clipeval.datasets import ImageDataset
-from clipeval.encode.backing_off import BackingOffTower
+from clipeval.encode.backing_off import BackingOff
 from clipeval.encode.decoding import DecodedImage, decode_images
 from clipeval.errors import DatasetError, EncodingError
 from clipeval.models import ClipModel
@@ -33,6 +33,8 @@ class ImageEmbeddings:
     """(N, D) float32, unit rows."""
     indices: IntArray
     """(N,) positions in the data set's samples, ascending."""
+    contents: tuple[str, ...]
+    """(N) SHA-256 of what each image was read from."""
     failures: tuple[ImageFailure, ...] = ()
     encode_s: float
     """Wall seconds for decoding, preprocessing and encoding."""
@@ -73,8 +75,9 @@ def encode_images(
     workers = n_workers or default_workers()
     failures: list[ImageFailure] = []
     indices: list[int] = []
+    contents: list[str] = []
     rows: list[torch.Tensor] = []
-    tower = BackingOffTower(model, batch_size, unit="images")
+    tower = BackingOff(model, model.encode_image, batch_size, unit="images")
     watcher = progress or SilentProgress()
     label = f"{dataset.key} x {model.record.id}"
     with (
@@ -90,12 +93,14 @@ def encode_images(
                 continue  # the run is lost: go on decoding only, to name every bad image
             rows.append(tower.encode(torch.stack([image.pixels for image in batch])))
             indices.extend(image.index for image in batch)
+            contents.extend(image.content_sha256 for image in batch)
     _check_failures(dataset, failures, n_encoded=len(indices), on_error=on_error)
     embeddings = torch.cat(rows).numpy()
     _check_finite(embeddings, [dataset.samples[index].sample_id for index in indices], model)
     return ImageEmbeddings(
         embeddings=embeddings,
         indices=np.asarray(indices, dtype=np.int64),
+        contents=tuple(contents),
         failures=tuple(failures),
         encode_s=time.perf_counter() - started,
         notices=tower.notices,

@@ -10,7 +10,7 @@ import numpy as np
 
 from clipeval.comparison import sketch_embeddings
 from clipeval.datasets import ImageDataset
-from clipeval.encode import CachedEmbeddings
+from clipeval.encode import CachedEmbeddings, contents_sha256
 from clipeval.metrics import (
     calibration_bins,
     cell_metrics,
@@ -21,6 +21,7 @@ from clipeval.metrics import (
 from clipeval.plan import Cell
 from clipeval.prompts import ClassPrompts
 from clipeval.records import (
+    CONTENT_DIGITS,
     CellResult,
     DatasetRecord,
     ModelRecord,
@@ -111,6 +112,7 @@ def predictions_of(scored: ScoredCell) -> Predictions:
         sample_ids=tuple(sample.sample_id for sample in scored.samples),
         paths=tuple(sample.path for sample in scored.samples),
         groups=tuple(sample.group for sample in scored.samples),
+        contents=tuple(digest[:CONTENT_DIGITS] for digest in scored.images.images.contents),
         labels=scored.labels,
         predicted=scored.scores.predicted,
         confidence=scored.scores.confidence,
@@ -131,6 +133,7 @@ def dataset_record(scored: ScoredCell) -> DatasetRecord:
         class_names=scored.class_names,
         class_keys=tuple(label.key for label in dataset.classes),
         samples_sha256=_samples_sha256(dataset),
+        contents_sha256=contents_sha256(scored.images.images.contents),
         failures=failures,
     )
 

@@ -49,6 +49,8 @@ class CellOutcomes:
     sample_ids: tuple[str, ...]
     paths: tuple[str, ...]
     groups: tuple[str | None, ...]
+    contents: tuple[str, ...]
+    """The first 8 hex digits of the SHA-256 of each image."""
     labels: IntArray
     """(N,) class indices."""
     predicted: IntArray

@@ -138,6 +138,8 @@ class DatasetRecord:
     class_keys: tuple[str, ...]
     samples_sha256: str
     """Hash of sample ids, labels and class keys: two runs with the same one are paired image by image."""
+    contents_sha256: str
+    """Hash of the content of every scored image, in order: the same files, or the same pixels."""
     failures: tuple[ImageFailure, ...] = ()
 
 
@@ -258,6 +260,8 @@ class Predictions:
     sample_ids: tuple[str, ...]
     paths: tuple[str, ...]
     groups: tuple[str | None, ...]
+    contents: tuple[str, ...]
+    """The first 8 hex digits of the SHA-256 of each image: of its file, or of its pixels if it has none."""
     labels: IntArray
     """(N,) class indices."""
     predicted: IntArray

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTENT_DIGITS = 8
+"""Hex digits of an image's SHA-256 that runs and baselines keep: enough to see that it was changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from clipeval.errors import StoreError
 from clipeval.records import (
+    CONTENT_DIGITS,
     Baseline,
     BaselineCell,
     CellOutcomes,
@@ -48,6 +49,8 @@ class _StoredImages:
     labels_sha256: str
     sample_ids: str
     """JSON array of texts, packed."""
+    contents: str
+    """The first 8 hex digits of each image's SHA-256, as bytes, packed."""
     labels: str
     """int32, packed."""
 
@@ -185,6 +188,7 @@ def _store_images(cell: CellOutcomes) -> _StoredImages:
         sample_ids_sha256=_digest(ids),
         labels_sha256=_digest(json.dumps(keys, ensure_ascii=False)),
         sample_ids=packed(ids.encode("utf-8")),
+        contents=packed(bytes.fromhex("".join(cell.contents))),
         labels=packed_indices(cell.labels),
     )
 
@@ -243,6 +247,7 @@ def _read_cell(
         sample_ids=_read_ids(images, place),
         paths=("",) * n_images,
         groups=(None,) * n_images,
+        contents=_read_contents(images, place),
         labels=labels,
         predicted=predicted,
         in_top5=unpacked_bits(in_top5, n_images=n_images, where=place) if in_top5 else None,
@@ -259,6 +264,14 @@ def _read_ids(images: _StoredImages, place: str) -> tuple[str, ...]:
     if not isinstance(ids, list) or not len(ids) == len(set(map(str, ids))) == images.n_images:
         raise StoreError(f"{place}: sample_ids are not those of {images.n_images:,} images")
     return tuple(map(str, ids))
+
+
+def _read_contents(images: _StoredImages, place: str) -> tuple[str, ...]:
+    digits = unpacked(images.contents, where=place).hex()
+    if len(digits) != CONTENT_DIGITS * images.n_images:
+        raise StoreError(f"{place}: contents are not those of {images.n_images:,} images")
+    starts = range(0, len(digits), CONTENT_DIGITS)
+    return tuple(digits[start : start + CONTENT_DIGITS] for start in starts)
 
 
 def _digest(text: str) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clipeval.errors import StoreError, did_you_mean
-from clipeval.records import Predictions, Thumbnail
+from clipeval.records import CONTENT_DIGITS, Predictions, Thumbnail
 from clipeval.store.atomic import replacing
 from clipeval.store.names import PREDICTIONS, RUN_JSON, THUMBNAILS, encodable
 
@@ -23,6 +24,7 @@ PREDICTIONS_SCHEMA = pa.schema(
         pa.field("sample_id", pa.string(), nullable=False),
         pa.field("path", pa.string(), nullable=False),
         pa.field("group", pa.string()),
+        pa.field("content", pa.string(), nullable=False),
         pa.field("label", pa.int64(), nullable=False),
         pa.field("predicted", pa.int64(), nullable=False),
         pa.field("correct", pa.bool_(), nullable=False),
@@ -31,6 +33,7 @@ PREDICTIONS_SCHEMA = pa.schema(
         pa.field("top5_scores", pa.list_(pa.float32()), nullable=False),
     ]
 )
+_CONTENT = f"^[0-9a-f]{{{CONTENT_DIGITS}}}$"
 THUMBNAILS_SCHEMA = pa.schema(
     [
         pa.field("dataset", pa.string(), nullable=False),
@@ -120,6 +123,7 @@ def _predictions_table(predictions: Predictions) -> pa.Table:
         pa.array([encodable(text) for text in predictions.sample_ids], pa.string()),
         pa.array([encodable(text) for text in predictions.paths], pa.string()),
         pa.array([g if g is None else encodable(g) for g in predictions.groups], pa.string()),
+        pa.array(predictions.contents, pa.string()),
         pa.array(predictions.labels),
         pa.array(predictions.predicted),
         pa.array(predictions.predicted == predictions.labels),
@@ -150,7 +154,10 @@ def _check_arrays(predictions: Predictions) -> None:
             raise StoreError(f"{where}: {name} holds values that are not finite")
     lengths = {
         name: len(getattr(predictions, name))
-        for name in ("paths", "groups", "labels", "predicted", "confidence", "top5", "top5_scores")
+        for name in (
+            *("paths", "groups", "contents"),
+            *("labels", "predicted", "confidence", "top5", "top5_scores"),
+        )
     }
     if wrong := [f"{name} has {n}" for name, n in lengths.items() if n != n_images]:
         raise StoreError(f"{where}: {n_images} sample_ids, but {', '.join(wrong)}")
@@ -220,11 +227,16 @@ def _cell_of(table: pq.ParquetFile, group: int, file: Path) -> str:
 def _predictions(table: pa.Table, cell: str, file: Path) -> Predictions:
     if any(table[name].null_count for name in table.column_names if name != "group"):
         raise StoreError(f"{file}: cell '{cell}' has empty values")
+    if not pc.all(pc.match_substring_regex(table["content"], _CONTENT)).as_py():
+        raise StoreError(
+            f"{file}: cell '{cell}' has a content that is not {CONTENT_DIGITS} hex digits"
+        )
     return Predictions(
         cell=cell,
         sample_ids=tuple(table["sample_id"].to_pylist()),
         paths=tuple(table["path"].to_pylist()),
         groups=tuple(table["group"].to_pylist()),
+        contents=tuple(table["content"].to_pylist()),
         labels=table["label"].to_numpy(),
         predicted=table["predicted"].to_numpy(),
         confidence=table["confidence"].to_numpy(),

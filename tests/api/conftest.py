@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipeval import api
-from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.comparer import Comparer
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.records import (
     CellResult,
@@ -19,6 +19,7 @@ from clipeval.records import (
     MetricValue,
     ModelRecord,
     Predictions,
+    SuiteSpec,
     TemplateRecord,
 )
 from clipeval.store import RunFolder
@@ -135,7 +136,7 @@ def evaluated():
             dataset=DatasetRecord(
                 key=dataset, source=f"folder {dataset}", n_expected=n_images, n_images=n_images,
                 n_failed=0, class_names=class_keys, class_keys=class_keys,
-                samples_sha256=hash_of("e"),
+                samples_sha256=hash_of("e"), contents_sha256=hash_of("f"),
             ),
             template=TemplateRecord(
                 id=template, origin="inline", templates=(prompt or f"{template} {{}}",),
@@ -165,6 +166,7 @@ def evaluated():
             sample_ids=tuple(f"{ids}-{number:03}" for number in range(n_images)),
             paths=tuple(f"{ids}/{number:03}.jpg" for number in range(n_images)),
             groups=(None,) * n_images,
+            contents=tuple(f"{number:08x}" for number in range(n_images)),
             labels=labels.astype(np.int64),
             predicted=predicted.astype(np.int64),
             confidence=np.full(n_images, 0.9, dtype=np.float32),
@@ -185,9 +187,7 @@ def environment():
 def write_run(tmp_path):
     """Write a run folder of cells made by hand, and return it."""
 
-    def write(
-        name, *cells, suite="food", planned=None, guests=(), request=None, errors=(), **environment
-    ):
+    def write(name, *cells, suite="food", planned=None, guests=(), errors=(), **environment):
         ids = planned or [one.result.id for one in cells]
         record = planned_record(
             suite,
@@ -200,7 +200,28 @@ def write_run(tmp_path):
         with RunFolder.begin(folder, record) as opened:
             for one in cells:
                 opened.add_cell(one.result, one.predictions, one.thumbnails)
-            finish_folder(opened, record, errors, request or ComparisonRequest())
+            finish_folder(opened, record, errors, Comparer())
         return folder
 
     return write
+
+
+@pytest.fixture
+def suite(project):
+    def make(name="food", **changes):
+        return SuiteSpec(
+            name=name, path=project / "suites" / "food.yaml", datasets=(), models=(), templates=(),
+            **changes,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def accepted(project, evaluated, write_run):
+    """Return a function that makes a baseline file of suite `food`."""
+
+    def make(path, *, suite="food"):
+        return api.accept(write_run("run-to-accept", evaluated(), suite=suite), file=path).file
+
+    return make

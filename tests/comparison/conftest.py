@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 
 from clipeval.records import (
+    CONTENT_DIGITS,
     CellOutcomes,
     ClassDifference,
     Comparison,
@@ -34,6 +36,11 @@ def make_model(weights="old", *, id_="tiny", preprocessing=None, **changes):
     return ModelIdentity(**{**parts, **changes})
 
 
+def content_of(text):
+    """Return the hash that an image of this name has: the name stands for its file."""
+    return hashlib.sha256(text.encode()).hexdigest()[:CONTENT_DIGITS]
+
+
 def make_outcomes(labels, predicted, *, classes="abc", weights="old", ids=None, **changes):
     """Return a cell; images are i00, i01, ...; class `a` has the name `A`."""
     ids = tuple(ids or (f"i{index:02d}" for index in range(len(labels))))
@@ -51,6 +58,7 @@ def make_outcomes(labels, predicted, *, classes="abc", weights="old", ids=None, 
         "sample_ids": ids,
         "paths": tuple(f"{id_}.png" for id_ in ids),
         "groups": (None,) * len(ids),
+        "contents": tuple(content_of(id_) for id_ in ids),
         "labels": np.array([number[key] for key in labels], dtype=np.int64),
         "predicted": np.array([number[key] for key in predicted], dtype=np.int64),
         "in_top5": None,
@@ -86,6 +94,7 @@ def shuffled(cell, order):
         cell,
         sample_ids=tuple(cell.sample_ids[i] for i in positions),
         paths=tuple(cell.paths[i] for i in positions),
+        contents=tuple(cell.contents[i] for i in positions),
         groups=tuple(cell.groups[i] for i in positions),
         labels=cell.labels[positions],
         predicted=cell.predicted[positions],

@@ -50,6 +50,7 @@ def make_result(keys=KEYS, prompts=None, n_prompts=None, **changes):
             class_names=tuple(key.upper() for key in keys),
             class_keys=tuple(keys),
             samples_sha256="samples",
+            contents_sha256="contents",
         ),
         "template": TemplateRecord(
             id="photo",
@@ -78,6 +79,7 @@ def make_predictions(n_best=5, **changes):
         "sample_ids": ("x", "y"),
         "paths": ("x.png", "y.png"),
         "groups": (None, "g"),
+        "contents": ("00000000", "ffffffff"),
         "labels": np.array([2, 5]),
         "predicted": np.array([0, 1]),
         "confidence": np.array([0.5, 0.6], dtype=np.float32),

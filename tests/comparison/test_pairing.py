@@ -35,7 +35,7 @@ class TestWhatDiffers:
         message = error_of(
             make_outcomes("ab", "ab", ids=["x", "y"]), make_outcomes("a", "a", ids=["z"])
         )
-        assert "they have 0 images in common (2 and 1 images, such as x, y and z)" in message
+        assert "they have 0 images in common (2 images and 1 image, such as x, y and z)" in message
 
     def test_empty_cells_have_no_image_in_common(self):
         assert "0 images in common" in error_of(make_outcomes("", ""), make_outcomes("", ""))
@@ -63,6 +63,17 @@ class TestWhatDiffers:
         )
         assert "1 class only in the base: a; 1 class only in the candidate: A" in message
         assert "another label" not in message
+
+    def test_an_image_replaced_under_its_id_is_named(self):
+        base = make_outcomes("aab", "aab", ids=["x", "y", "z"])
+        contents = (base.contents[0], "deadbeef", base.contents[2])
+        candidate = make_outcomes("aab", "aab", ids=["x", "y", "z"], contents=contents)
+        said = "1 of 3 images has the same id but another content: y"
+        assert said in error_of(base, candidate)
+        other_model = make_outcomes(
+            "aab", "aab", ids=["x", "y", "z"], weights="new", contents=contents
+        )
+        assert said in error_of(base, other_model)
 
     def test_other_preprocessing_of_the_same_weights_names_the_settings(self):
         candidate = make_outcomes(
@@ -92,7 +103,7 @@ class TestWhatDiffers:
             "1 class only in the candidate: d",
             "1 image only in the base: z",
             "1 image only in the candidate: w",
-            "1 of 2 images have another label: x is 'a' in the base and 'b' in the candidate",
+            "1 of 2 images has another label: x is 'a' in the base and 'b' in the candidate",
             "size 224 -> 336, mean (0.5, 0.5, 0.5) -> None",
         ):
             assert part in message

@@ -1,5 +1,6 @@
 """Stand-ins: a model whose arithmetic can be done by hand, and images that need no file."""
 
+import hashlib
 import importlib.util
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,8 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from clipeval.datasets import ImageReadError
-from clipeval.models import ClipModel
+from clipeval.datasets import ImageReadError, LoadedImage
+from clipeval.models import ClipModel, load_model
 from clipeval.models.tokenizers import Tokenizer
 from clipeval.records import ClassLabel, ModelRecord, ModelSpec, Sample
 
@@ -73,6 +74,9 @@ class ListedImages:
     def samples(self):
         return tuple(Sample(f"s{i}", f"{i}.png", i % 2) for i in range(len(self.images)))
 
+    def load(self, index):
+        return LoadedImage(self.read(index), self.content_sha256(index))
+
     def read(self, index):
         self.reads.append(index)
         if self.before_read is not None:
@@ -84,7 +88,7 @@ class ListedImages:
     def content_sha256(self, index):
         if isinstance(self.images[index], str):
             raise ImageReadError(self.images[index])
-        return self.images[index].tobytes().hex()[:64]
+        return hashlib.sha256(self.images[index].tobytes()).hexdigest()
 
 
 RECORD = ModelRecord(
@@ -151,12 +155,18 @@ def pictures():
 
 
 @pytest.fixture(scope="session")
-def model_folders(tmp_path_factory):
-    """The reduced architectures of tests/models, as local-dir folders by name."""
+def builders():
+    """What tests/models builds reduced architectures with."""
     path = Path(__file__).parents[1] / "models" / "conftest.py"
     found = importlib.util.spec_from_file_location("small_model_folders", path)
-    builders = importlib.util.module_from_spec(found)
-    found.loader.exec_module(builders)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def model_folders(builders, tmp_path_factory):
+    """The reduced architectures of tests/models, as local-dir folders by name."""
     root = tmp_path_factory.mktemp("architectures")
     made = {}
     for name, config in builders.ARCHITECTURES.items():
@@ -164,3 +174,18 @@ def model_folders(tmp_path_factory):
         made[name] = builders.make_folder(root / name, config, preprocessing).path
     builders.write_tokenizer(made["siglip"])
     return made
+
+
+@pytest.fixture(scope="session")
+def text_model(builders, tmp_path_factory):
+    """Return a reduced CLIP whose text tower reads 77 tokens; its config can be added to."""
+
+    def make(*, text_cfg=None, precision="fp32", **config):
+        small = {"context_length": 77, "width": 32, "heads": 4}
+        text = {**builders.SIMPLE_TEXT, **small, **(text_cfg or {})}
+        folder = tmp_path_factory.mktemp("text-model")
+        builders.make_folder(folder, {**builders.VIT, **config, "text_cfg": text})
+        spec = ModelSpec(id="small", kind="local-dir", name=str(folder))
+        return load_model(spec, precision=precision)
+
+    return make

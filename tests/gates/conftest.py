@@ -49,6 +49,7 @@ def make_result(metrics=None):
             class_names=("A", "B", "C"),
             class_keys=("a", "b", "c"),
             samples_sha256="samples",
+            contents_sha256="contents",
         ),
         template=TemplateRecord(
             id="photo", origin="inline", templates=(), prompts=(), prompts_per_class=(0, 0, 0)

@@ -122,6 +122,7 @@ def make_dataset(key="digits", class_names=("zero", "one", "two"), n_images=10, 
         key=key, source="sklearn-digits test", n_expected=n_images, n_images=n_images, n_failed=0,
         class_names=tuple(class_names), class_keys=tuple(str(i) for i in range(len(class_names))),
         samples_sha256="e" * 64,
+        contents_sha256="f" * 64,
     )  # fmt: skip
     return replace(dataset, **changes)
 
@@ -327,6 +328,7 @@ def make_predictions(cell):
         sample_ids=tuple(f"s{i:04d}" for i in range(n)),
         paths=tuple(f"images/s{i:04d}.png" for i in range(n)),
         groups=(None,) * n,
+        contents=tuple(f"{i:08x}" for i in range(n)),
         labels=np.array(labels, np.int64),
         predicted=np.array(predicted, np.int64),
         confidence=np.linspace(0.4, 0.99, n, dtype=np.float32),

@@ -89,6 +89,7 @@ def make_cell(cell_id: str, class_names: tuple[str, str] = ("ramen", "pizza")) -
             class_names=class_names,
             class_keys=("0", "1"),
             samples_sha256="e" * 64,
+            contents_sha256="f" * 64,
             failures=(ImageFailure("3", "pizza/broken.jpg", "truncated"),),
         ),
         template=TemplateRecord(
@@ -145,6 +146,7 @@ def make_predictions(cell_id: str) -> Predictions:
         sample_ids=("0", "1", "2"),
         paths=("ramen/a.jpg", "ramen/b.jpg", ""),
         groups=(None, "burst-1", None),
+        contents=("00000000", "0123abcd", "ffffffff"),
         labels=np.array([0, 0, 1], dtype=np.int64),
         predicted=np.array([0, 1, 1], dtype=np.int64),
         confidence=np.array([0.9, 0.6, 0.99], dtype=np.float32),

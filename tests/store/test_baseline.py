@@ -128,6 +128,7 @@ class TestRoundTrip:
             sample_ids=ODD_IDS,
             paths=("",) * n_images,
             groups=(None,) * n_images,
+            contents=("0123abcd",) * n_images,
             labels=labels,
             predicted=labels,
         )
@@ -178,6 +179,7 @@ def test_two_cells_of_900_images_are_below_40_kb(tmp_path, made):
             sample_ids=tuple(f"test/{number:04}" for number in range(897, 1797)),
             paths=("",) * 900,
             groups=(None,) * 900,
+            contents=tuple(f"{number:08x}" for number in random.integers(0, 2**32, 900).tolist()),
             labels=labels,
             predicted=predicted,
             in_top5=random.random(900) < 0.99,

@@ -28,6 +28,7 @@ class TestPredictions:
             "sample_id": "string",
             "path": "string",
             "group": "string",
+            "content": "string",
             "label": "int64",
             "predicted": "int64",
             "correct": "bool",
@@ -53,6 +54,7 @@ class TestPredictions:
             "sample_id": "1",
             "path": "ramen/b.jpg",
             "group": "burst-1",
+            "content": "0123abcd",
             "label": 0,
             "predicted": 1,
             "correct": False,
@@ -103,10 +105,17 @@ class TestPredictions:
     def test_a_column_of_another_type(self, run_path):
         file = run_path / "predictions.parquet"
         table = pq.read_table(file)
-        narrow = table.set_column(4, "label", table["label"].cast(pa.int32()))
+        narrow = table.set_column(5, "label", table["label"].cast(pa.int32()))
         pq.write_table(narrow, file)
         with pytest.raises(StoreError, match="column 'label' is int32; expected int64"):
             read_predictions(run_path)
+
+    def test_a_content_that_is_no_hash(self, tmp_path, made_run):
+        made = made_run.predictions["food/tiny/photo"]
+        file = tmp_path / "predictions.parquet"
+        write_predictions(file, [replace(made, contents=("00000000", "0123abcd", "../../x"))])
+        with pytest.raises(StoreError, match="has a content that is not 8 hex digits"):
+            read_predictions(file)
 
     def test_file_names_that_are_not_text(self, tmp_path, made_run):
         made = made_run.predictions["food/tiny/photo"]
