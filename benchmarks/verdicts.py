@@ -14,16 +14,27 @@ where fewer than `FEW_DISCORDANT` images are expected to be discordant they are 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from macro_verdicts import MACRO_TABLES, RUNS_SHARE
+from simulation import (
+    CLAIMED_SHARE,
+    N_ERRORS,
+    NOMINAL_SHARE,
+    Row,
+    claim_of,
+    false_share,
+    is_at_least,
+    is_at_most,
+    markdown,
+    percent,
+)
 
 from clipeval.stats import (
     Discordance,
@@ -37,12 +48,9 @@ Counts = npt.NDArray[np.int64]
 """(runs, 3): newly right, newly wrong, both right."""
 Ends = npt.NDArray[np.float64]
 """(runs, 2): low and high ends of an interval."""
-Claim = Literal["holds", "FAILS", "none"]
 
 IMAGES = (100, 500, 2000)
 RATES = (0.02, 0.10, 0.30)
-NOMINAL_SHARE = 0.05
-CLAIMED_SHARE = 0.06
 NOMINAL_COVERAGE = 0.95
 CLAIMED_COVERAGE = 0.94
 NOMINAL_POWER = 0.80
@@ -53,8 +61,6 @@ SOME_DISCORDANT = 20
 """Expected discordant images below which the detectable difference is only claimed to be safe."""
 BASE_ACCURACY = 0.8
 """The unpaired interval depends on it; the paired one does not."""
-N_ERRORS = 3
-"""Monte-Carlo standard errors that a claim allows for."""
 GROUP_SIZE = 5
 
 
@@ -80,14 +86,6 @@ class Shares:
 
     failed: float
     passed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table, and what becomes of the claim about it."""
-
-    cells: tuple[str, ...]
-    claim: Claim
 
 
 def truth_at(n: int, rate: float, difference: float) -> Truth:
@@ -172,21 +170,6 @@ def counts_of_groups(values: npt.NDArray[np.float64]) -> Counts:
     return np.stack([right, wrong, np.zeros_like(right)], axis=1)
 
 
-def error_of(share: float, runs: int) -> float:
-    """Return the Monte-Carlo standard error of a share."""
-    return math.sqrt(max(share * (1 - share), 1 / runs) / runs)
-
-
-def is_at_most(share: float, limit: float, runs: int) -> bool:
-    """Return whether a share keeps a limit, but for Monte-Carlo error."""
-    return share - N_ERRORS * error_of(limit, runs) <= limit
-
-
-def is_at_least(share: float, limit: float, runs: int) -> bool:
-    """Return whether a share reaches a limit, but for Monte-Carlo error."""
-    return share + N_ERRORS * error_of(limit, runs) >= limit
-
-
 def identical_models(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
     """Judge models that differ by noise alone: how often is a FAIL called?"""
     for n in IMAGES:
@@ -195,9 +178,9 @@ def identical_models(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
             ends = paired_ends(draw(truth, runs=runs, rng=rng), n=n, confidence=0.9)
             strict, lenient = (verdict_shares(ends, margin=margin) for margin in (0.0, 0.01))
             failed = (strict.failed, lenient.failed)
-            cells = (f"{n}", f"{rate:.0%}", *(_false(share, runs) for share in failed))
+            cells = (f"{n}", f"{rate:.0%}", *(false_share(share, runs) for share in failed))
             holds = all(is_at_most(share, CLAIMED_SHARE, runs) for share in failed)
-            yield Row((*cells, _percent(lenient.passed, runs)), _claim(holds=holds))
+            yield Row((*cells, percent(lenient.passed, runs)), claim_of(holds=holds))
 
 
 def models_at_the_margin(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
@@ -213,8 +196,8 @@ def models_at_the_margin(*, runs: int, rng: np.random.Generator) -> Iterable[Row
                 cells = (f"{margin}", f"{n}", f"{truth.rate:.0%}")
                 is_claimed = truth.n_discordant >= FEW_DISCORDANT
                 yield Row(
-                    (*cells, *(_false(share, runs) for share in both)),
-                    _claim(holds=holds, is_claimed=is_claimed),
+                    (*cells, *(false_share(share, runs) for share in both)),
+                    claim_of(holds=holds, is_claimed=is_claimed),
                 )
 
 
@@ -231,7 +214,7 @@ def detectable_drops(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
             holds = is_at_least(found, low, runs) and (is_few or is_at_most(found, high, runs))
             cells = (f"{n}", f"{truth.rate:.1%}", f"{drop:.4f}", f"{truth.n_discordant:.0f}")
             mark = "" if is_at_least(found, NOMINAL_POWER, runs) else " !"
-            yield Row((*cells, _percent(found, runs) + mark), _claim(holds=holds))
+            yield Row((*cells, percent(found, runs) + mark), claim_of(holds=holds))
 
 
 def intervals(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
@@ -249,14 +232,14 @@ def intervals(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
                     f"{difference:g}",
                     f"{n}",
                     f"{rate:.0%}",
-                    _percent(covered, runs) + mark,
+                    percent(covered, runs) + mark,
                     f"{coverage(unpaired, difference):.2%}",
                     f"{np.mean(paired[:, 1] - paired[:, 0]):.4f}",
                     f"{np.mean(unpaired[:, 1] - unpaired[:, 0]):.4f}",
                 )
                 holds = is_at_least(covered, CLAIMED_COVERAGE, runs)
                 is_claimed = truth.n_discordant >= FEW_DISCORDANT
-                yield Row(cells, _claim(holds=holds, is_claimed=is_claimed))
+                yield Row(cells, claim_of(holds=holds, is_claimed=is_claimed))
 
 
 def grouped_images(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
@@ -268,8 +251,8 @@ def grouped_images(*, runs: int, rng: np.random.Generator) -> Iterable[Row]:
         without = verdict_shares(naive, margin=0.0).failed
         corrected = verdict_shares(grouped_ends(values), margin=0.0).failed
         holds = is_at_most(corrected, CLAIMED_SHARE, runs)
-        cells = (f"{n_groups}", f"{n}", _false(without, runs), _false(corrected, runs))
-        yield Row(cells, _claim(holds=holds))
+        cells = (f"{n_groups}", f"{n}", false_share(without, runs), false_share(corrected, runs))
+        yield Row(cells, claim_of(holds=holds))
 
 
 TABLES = (
@@ -298,6 +281,7 @@ TABLES = (
         ("groups", "images", "without groups", "with groups"),
         grouped_images,
     ),
+    *MACRO_TABLES,
 )
 
 
@@ -308,7 +292,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     print(
-        f"{options.runs} runs per line, seed {options.seed}; +- is one Monte-Carlo standard error. "
+        f"{options.runs} runs per line, of macro metrics {options.runs // RUNS_SHARE}, seed "
+        f"{options.seed}; +- is one Monte-Carlo standard error. "
         f"`!`: worse than stated by more than {N_ERRORS} of them. Claims, allowing for as much: "
         f"shares stated as {NOMINAL_SHARE:.0%} are at most {CLAIMED_SHARE:.0%}, coverage is at "
         f"least {CLAIMED_COVERAGE:.0%} (neither claimed below {FEW_DISCORDANT} discordant images), "
@@ -321,33 +306,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows = list(simulate(runs=options.runs, rng=np.random.default_rng(options.seed)))
         _ends.cache_clear()
         print(f"\n### {title}\n")
-        print("\n".join(_markdown((*columns, "claim"), rows)), flush=True)
+        print("\n".join(markdown((*columns, "claim"), rows)), flush=True)
         all_hold = all_hold and all(row.claim != "FAILS" for row in rows)
     outcome = "Every claim holds" if all_hold else "A CLAIM FAILS"
     print(f"\n{outcome} ({time.perf_counter() - started:.0f} s).")
     return 0 if all_hold else 1
-
-
-def _markdown(columns: Sequence[str], rows: Iterable[Row]) -> Iterable[str]:
-    yield f"| {' | '.join(columns)} |"
-    yield f"|{'---|' * len(columns)}"
-    for row in rows:
-        yield f"| {' | '.join((*row.cells, row.claim))} |"
-
-
-def _claim(*, holds: bool, is_claimed: bool = True) -> Claim:
-    if not is_claimed:
-        return "none"
-    return "holds" if holds else "FAILS"
-
-
-def _percent(share: float, runs: int) -> str:
-    return f"{share:.2%} +-{error_of(share, runs):.2%}"
-
-
-def _false(share: float, runs: int) -> str:
-    """Write a share of false verdicts, marked where it is above the nominal one."""
-    return _percent(share, runs) + ("" if is_at_most(share, NOMINAL_SHARE, runs) else " !")
 
 
 if __name__ == "__main__":

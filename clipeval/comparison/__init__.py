@@ -3,7 +3,12 @@
 from clipeval.comparison.compare import compare
 from clipeval.comparison.environments import environment_changes
 from clipeval.comparison.families import adjust
-from clipeval.comparison.holdout import confirm_winner
+from clipeval.comparison.holdout import (
+    SplitImages,
+    confirm_winner,
+    refuse_single_template,
+    split_images,
+)
 from clipeval.comparison.matching import CellMatch, find_counterpart, find_renamed, match_cells
 from clipeval.comparison.outcomes import cell_outcomes, prompts_sha256
 from clipeval.comparison.pairing import pair_images
@@ -12,6 +17,7 @@ from clipeval.comparison.reproduction import FLOORS, sketch_embeddings
 __all__ = [
     "FLOORS",
     "CellMatch",
+    "SplitImages",
     "adjust",
     "cell_outcomes",
     "compare",
@@ -22,5 +28,7 @@ __all__ = [
     "match_cells",
     "pair_images",
     "prompts_sha256",
+    "refuse_single_template",
     "sketch_embeddings",
+    "split_images",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,8 +13,28 @@ from clipeval.comparison.pairing import pair_images, take_images
 from clipeval.errors import ComparisonError
 from clipeval.records import CellOutcomes, Holdout, RankedTemplate
 from clipeval.records.results import IntArray
+from clipeval.wording import count
 
 MIN_TEMPLATES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitImages:
+    """What decides which images are held out: nothing that a model said. All of one length."""
+
+    sample_ids: Sequence[str]
+    classes: Sequence[str]
+    """The class key of each image."""
+    groups: Sequence[str | None]
+
+    @classmethod
+    def of(cls, cell: CellOutcomes) -> SplitImages:
+        """Take them from a cell that was evaluated."""
+        return cls(
+            sample_ids=cell.sample_ids,
+            classes=[cell.class_keys[label] for label in cell.labels.tolist()],
+            groups=cell.groups,
+        )
 
 
 def confirm_winner(
@@ -31,18 +52,13 @@ def confirm_winner(
         fraction: share of images to hold out, in (0, 1).
         setting: device and precision, to be recorded.
     Raises:
-        ComparisonError: fewer than two templates, images that differ between them, or a part that
-            would be empty.
-        ScoringError: all images that are held out are of one group.
+        ComparisonError: fewer than two templates, images that differ between them, or one of the
+            parts is no use, as split_images says.
     """
-    if len(cells) < MIN_TEMPLATES:
-        raise ComparisonError(
-            f"holdout: {cells[0].dataset} has one template; ranking takes two or more"
-        )
+    refuse_single_template(cells[0].dataset, len(cells))
     for cell in cells[1:]:
         pair_images(cells[0], cell)  # ranked on the same images and labels, or not at all
-    held_out = held_out_images(cells[0], fraction)
-    _refuse_empty(held_out, cells[0], fraction)
+    held_out = split_images(SplitImages.of(cells[0]), fraction, dataset=cells[0].dataset)
     explored_ids = {
         id_ for id_, is_out in zip(cells[0].sample_ids, held_out, strict=True) if not is_out
     }
@@ -75,21 +91,63 @@ def confirm_winner(
     )
 
 
-def held_out_images(cell: CellOutcomes, fraction: float) -> list[bool]:
+def refuse_single_template(dataset: str, n_templates: int) -> None:
+    """Refuse to choose where there is no choice.
+
+    Raises:
+        ComparisonError: fewer than two templates.
+    """
+    if n_templates < MIN_TEMPLATES:
+        raise ComparisonError(
+            f"holdout: data set '{dataset}' has {count(n_templates, 'template')} and nothing to choose "
+            "from; expected two or more: add templates, or leave the data set or the holdout out"
+        )
+
+
+def split_images(images: SplitImages, fraction: float, *, dataset: str) -> list[bool]:
+    """Say for each image whether it is held out, if there is something to choose and to confirm on.
+
+    Args:
+        images: of a data set; they need not be encoded yet.
+        fraction: share to hold out, in (0, 1).
+        dataset: its key, for the message.
+    Raises:
+        ComparisonError: a part is empty, or all that is held out is of one group.
+    """
+    held_out = held_out_images(images, fraction)
+    n_images, n_held_out = len(held_out), sum(held_out)
+    if not 0 < n_held_out < n_images:
+        remedy = "a larger" if n_held_out == 0 else "a smaller"
+        raise ComparisonError(
+            f"holdout: a fraction of {fraction:g} of the {count(n_images, 'image')} of data set '{dataset}' "
+            f"leaves {n_held_out:,} to confirm on and {n_images - n_held_out:,} to choose on; expected "
+            f"some of both: take {remedy} fraction, or more images"
+        )
+    groups = {one for one, is_out in zip(images.groups, held_out, strict=True) if is_out}
+    if len(groups) == 1 and (group := groups.pop()) is not None:
+        raise ComparisonError(
+            f"holdout: a fraction of {fraction:g} of data set '{dataset}' holds out "
+            f"{count(n_held_out, 'image')}, all of one group, '{group}', which says nothing about others; "
+            "take a larger fraction, or more groups"
+        )
+    return held_out
+
+
+def held_out_images(images: SplitImages, fraction: float) -> list[bool]:
     """Say for each image whether it is held out.
 
     Args:
-        cell: whose images; groups stay together.
+        images: groups stay together.
         fraction: share to hold out of each class, as near as whole images allow.
     """
     units = [
         f"image {id_}" if group is None else f"group {group}"
-        for id_, group in zip(cell.sample_ids, cell.groups, strict=True)
+        for id_, group in zip(images.sample_ids, images.groups, strict=True)
     ]
     # A group counts for the class of its first image by id, whatever the order of images.
     stratum: dict[str, str] = {}
-    for position in sorted(range(len(units)), key=cell.sample_ids.__getitem__):
-        stratum.setdefault(units[position], cell.class_keys[cell.labels[position]])
+    for position in sorted(range(len(units)), key=images.sample_ids.__getitem__):
+        stratum.setdefault(units[position], images.classes[position])
     by_stratum: dict[str, list[str]] = {}
     for unit, key in stratum.items():
         by_stratum.setdefault(key, []).append(unit)
@@ -116,13 +174,3 @@ def _part(cell: CellOutcomes, ids: set[str], *, is_in: bool) -> CellOutcomes:
 
 def _top1(cell: CellOutcomes) -> float:
     return float(np.mean(cell.predicted == cell.labels))
-
-
-def _refuse_empty(held_out: Sequence[bool], cell: CellOutcomes, fraction: float) -> None:
-    n_held_out = sum(held_out)
-    if not 0 < n_held_out < len(held_out):
-        raise ComparisonError(
-            f"holdout: a fraction of {fraction:g} of {len(held_out):,} images of {cell.dataset} leaves "
-            f"{n_held_out:,} to confirm on and {len(held_out) - n_held_out:,} to choose on; "
-            "expected some of both: take another fraction, or more images"
-        )

@@ -10,18 +10,21 @@ import numpy as np
 from clipeval.comparison.binary import ONE_SIDED, PairedProportions, paired_groups
 from clipeval.comparison.classes import class_proportions
 from clipeval.comparison.pairing import PairedCells, pair_images
-from clipeval.comparison.wording import (
-    margin_text,
-    p_text,
-    points,
-    points_interval,
-    reproduction_text,
-)
-from clipeval.gates.per_class import SIGNIFICANCE, chosen_classes, unknown_class
+from clipeval.comparison.wording import reproduction_text
+from clipeval.gates.per_class import chosen_classes, unknown_classes
 from clipeval.gates.relative import MAX_IMAGES, newly_wrong, undecided
 from clipeval.gates.settling import CONFIDENCE, images_for_drop, settle_text
-from clipeval.records import CellOutcomes, Comparison, GateResult, GateSpec, Verdict
-from clipeval.stats import holm
+from clipeval.records import (
+    CellOutcomes,
+    Comparison,
+    GateResult,
+    GateSpec,
+    Reproduction,
+    Verdict,
+)
+from clipeval.records.results import IntArray
+from clipeval.stats import Interval, holm
+from clipeval.wording import SIGNIFICANCE, count, margin_text, p_text, points, points_interval
 
 
 def decide_class_drops(
@@ -40,17 +43,19 @@ def decide_class_drops(
     needs no correction.
 
     Returns:
-        The results of classes that did not pass; one result for all where every class did.
+        The results of classes that did not pass; one result for all where every class did, and where the
+        same weights and prompts were run again, for numerics know no classes.
     """
     indices, unknown = chosen_classes(gate, candidate)
-    results = [unknown_class(gate, "max_drop", margin, name, candidate) for name in unknown]
+    results = unknown_classes(gate, "max_drop", margin, unknown, candidate)
     if comparison.reproduction is not None and indices:
-        return (*results, _of_reproduction(margin, comparison, against))
+        return (*results, _of_reproduction(margin, comparison.reproduction, comparison, against))
     paired = pair_images(base, candidate)
-    keys = [candidate.class_keys[index] for index in indices]
-    counted = [_count(paired, key) for key in keys]
+    groups = paired_groups(paired)
+    counted = [_count(paired, candidate.class_keys[index], groups) for index in indices]
     results += [_uncounted(margin, one, against) for one in counted if one.proportions is None]
-    decided = _decide_all(margin, [one for one in counted if one.proportions is not None], against)
+    tested = _test_all(margin, counted)
+    decided = [_result(margin, one, n_classes=len(tested), against=against) for one in tested]
     if len(decided) == 1:
         return (*results, *decided)
     not_passed = [one for one in decided if one.state != "pass"]
@@ -70,7 +75,27 @@ class _ClassPair:
     newly_wrong: tuple[str, ...]
 
 
-def _count(paired: PairedCells, key: str) -> _ClassPair:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _TestedClass:
+    """A class and what the two one-sided tests say of its drop."""
+
+    name: str
+    n: int
+    proportions: PairedProportions
+    newly_wrong: tuple[str, ...]
+    p_dropped: float
+    """Of the drop being within the margin, by Holm over the classes."""
+    p_kept: float
+    """Of the drop being beyond it; not adjusted."""
+
+    @property
+    def state(self) -> Verdict:
+        if self.p_dropped < SIGNIFICANCE:
+            return "fail"
+        return "pass" if self.p_kept < SIGNIFICANCE else "inconclusive"
+
+
+def _count(paired: PairedCells, key: str, groups: IntArray | None) -> _ClassPair:
     index = paired.candidate.class_keys.index(key)
     of_class = paired.candidate.labels == index
     was_right, is_right = paired.base.predicted == index, paired.candidate.predicted == index
@@ -79,7 +104,7 @@ def _count(paired: PairedCells, key: str) -> _ClassPair:
     return _ClassPair(
         name=paired.candidate.class_names[index],
         n=n_images,
-        proportions=class_proportions(paired, index, paired_groups(paired)) if n_images else None,
+        proportions=class_proportions(paired, index, groups) if n_images else None,
         newly_wrong=tuple(paired.candidate.sample_ids[i] for i in flipped),
     )
 
@@ -90,81 +115,77 @@ def _uncounted(margin: float, one: _ClassPair, against: str) -> GateResult:
     return undecided("recall", "max_drop", margin, message, against=against)
 
 
-def _decide_all(margin: float, counted: Sequence[_ClassPair], against: str) -> list[GateResult]:
-    pairs = [one.proportions for one in counted if one.proportions is not None]
-    p_dropped = holm(np.asarray([one.p_beyond(-margin, "less") for one in pairs], dtype=np.float64))
-    p_kept = [one.p_beyond(-margin, "greater") for one in pairs]
+def _test_all(margin: float, counted: Sequence[_ClassPair]) -> list[_TestedClass]:
+    """Test the classes that can be compared."""
+    pairs = [(one, one.proportions) for one in counted if one.proportions is not None]
+    p_values = [pair.p_beyond(-margin, "less") for _, pair in pairs]
+    adjusted = holm(np.asarray(p_values, dtype=np.float64)).tolist()
     return [
-        _decide(
-            margin,
-            one,
-            pair,
-            p_fail=float(p_fail),
-            p_pass=p_pass,
-            n_classes=len(pairs),
-            against=against,
+        _TestedClass(
+            name=one.name,
+            n=one.n,
+            proportions=pair,
+            newly_wrong=one.newly_wrong,
+            p_dropped=p_dropped,
+            p_kept=pair.p_beyond(-margin, "greater"),
         )
-        for one, pair, p_fail, p_pass in zip(counted, pairs, p_dropped, p_kept, strict=True)
+        for (one, pair), p_dropped in zip(pairs, adjusted, strict=True)
     ]
 
 
-def _decide(
-    margin: float,
-    one: _ClassPair,
-    pair: PairedProportions,
-    *,
-    p_fail: float,
-    p_pass: float,
-    n_classes: int,
-    against: str,
-) -> GateResult:
-    state: Verdict = "inconclusive"
-    if p_fail < SIGNIFICANCE:
-        state = "fail"
-    elif p_pass < SIGNIFICANCE:
-        state = "pass"
-    found, interval = pair.found, pair.interval(ONE_SIDED)
+def _result(margin: float, one: _TestedClass, *, n_classes: int, against: str) -> GateResult:
+    interval = one.proportions.interval(ONE_SIDED)
     n_to_settle = None
-    message = (
-        f"recall of '{one.name}' {pair.n_base / found.n:.3f} -> {pair.n_candidate / found.n:.3f}, "
-        f"{points(found.difference)} points, 95% bounds {points_interval(interval.low, interval.high)}, on "
-        f"{one.n:,} images: a drop of more than {margin_text(margin)} is "
-    )
-    if state == "inconclusive":
-        is_beyond = found.difference < -margin
-        n_to_settle = images_for_drop(
-            difference=found.difference,
-            rate=found.rate,
-            margin=margin,
-            clustering=pair.clustering,
-            # To pass takes no correction, to fail takes that of Holm for the first of all classes.
-            confidence=1 - SIGNIFICANCE / n_classes if is_beyond else CONFIDENCE,
-        )
-        message += (
-            f"neither shown nor ruled out ({p_text(p_fail)} by Holm); {settle_text(n_to_settle)}"
-        )
-    else:
-        message += f"shown ({p_text(p_fail)} by Holm)" if state == "fail" else "ruled out"
+    if one.state == "inconclusive":
+        n_to_settle = _n_to_settle(margin, one.proportions, n_classes=n_classes)
     return GateResult(
         metric="recall",
         kind="max_drop",
         limit=margin,
-        value=found.difference,
+        value=one.proportions.found.difference,
         low=interval.low,
         high=interval.high,
-        state=state,
-        message=message,
+        state=one.state,
+        message=_message(margin, one, interval, n_to_settle),
         against=against,
         class_name=one.name,
-        p_value=p_fail,
+        p_value=one.p_dropped,
         n_to_settle=n_to_settle,
-        images=one.newly_wrong if state != "pass" else (),
+        images=one.newly_wrong if one.state != "pass" else (),
     )
 
 
-def _of_reproduction(margin: float, comparison: Comparison, against: str) -> GateResult:
-    assert comparison.reproduction is not None
-    reproduction = comparison.reproduction
+def _n_to_settle(margin: float, pair: PairedProportions, *, n_classes: int) -> int | None:
+    is_beyond = pair.found.difference < -margin
+    return images_for_drop(
+        difference=pair.found.difference,
+        rate=pair.found.rate,
+        margin=margin,
+        clustering=pair.clustering,
+        # To pass takes no correction, to fail takes that of Holm for the first of all classes.
+        confidence=1 - SIGNIFICANCE / n_classes if is_beyond else CONFIDENCE,
+    )
+
+
+def _message(margin: float, one: _TestedClass, interval: Interval, n_to_settle: int | None) -> str:
+    pair, found = one.proportions, one.proportions.found
+    by_holm = f"({p_text(one.p_dropped)} by Holm)"
+    says = {
+        "pass": "ruled out",
+        "fail": f"shown {by_holm}",
+        "inconclusive": f"neither shown nor ruled out {by_holm}; "
+        f"{settle_text(n_to_settle, 'of this class')}",
+    }
+    return (
+        f"recall of '{one.name}' {pair.n_base / found.n:.3f} -> {pair.n_candidate / found.n:.3f}, "
+        f"{points(found.difference)} points, 95% bounds {points_interval(interval.low, interval.high)}, on "
+        f"{count(one.n, 'image')}: a drop of more than {margin_text(margin)} is {says[one.state]}"
+    )
+
+
+def _of_reproduction(
+    margin: float, reproduction: Reproduction, comparison: Comparison, against: str
+) -> GateResult:
     return GateResult(
         metric="recall",
         kind="max_drop",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import get_args
+from dataclasses import dataclass, replace
+from typing import Protocol, get_args
 
 from clipeval.comparison import compare, pair_images
 from clipeval.comparison.binary import newly_wrong_clustering
@@ -26,6 +26,7 @@ from clipeval.records import (
 )
 from clipeval.records.comparisons import ComparisonKind
 from clipeval.records.results import GateKind
+from clipeval.records.shared_causes import caused
 from clipeval.records.specs import OnInconclusive
 
 
@@ -44,6 +45,17 @@ class Itself:
 
 Counterpart = Callable[[Against], CellOutcomes | Absent | Itself]
 """Finds what a cell is compared with."""
+
+
+class ComparePair(Protocol):
+    """Compares two cells, as clipeval.comparison.compare does."""
+
+    def __call__(
+        self, base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
+    ) -> Comparison:
+        """Return what comparing them comes to. Raises: ComparisonError, ScoringError."""
+
+
 _ALL_KINDS: tuple[GateKind, ...] = get_args(GateKind)
 _RELATIVE_KINDS: tuple[GateKind, ...] = ("max_drop", "max_negative_flip_rate")
 _KINDS: dict[Against, ComparisonKind] = {
@@ -54,7 +66,12 @@ _KINDS: dict[Against, ComparisonKind] = {
 
 
 def decide(
-    gates: Sequence[GateSpec], result: CellResult, cell: CellOutcomes, counterpart: Counterpart
+    gates: Sequence[GateSpec],
+    result: CellResult,
+    cell: CellOutcomes,
+    counterpart: Counterpart,
+    *,
+    compare_pair: ComparePair = compare,
 ) -> tuple[GateResult, ...]:
     """Decide the gates of a cell, in their order; all of them, whatever the first ones say.
 
@@ -63,10 +80,11 @@ def decide(
         result: the cell as it was measured.
         cell: the same, image by image.
         counterpart: finds the baseline, the reference template's or the reference model's cell.
+        compare_pair: compares two cells, each time anew or by what it remembers.
     Raises:
         ConfigError: a gate has no limit, and so would always pass.
     """
-    decider = _Decider(result, cell, counterpart)
+    decider = _Decider(result, cell, counterpart, compare_pair)
     return tuple(enforced(decided, gate) for gate in gates for decided in decider.decide(gate))
 
 
@@ -83,8 +101,7 @@ class _Decider:
     result: CellResult
     cell: CellOutcomes
     counterpart: Counterpart
-    _compared: dict[str, Comparison] = field(default_factory=dict)
-    """By cell id of the base: several gates share one comparison."""
+    compare_pair: ComparePair
 
     def decide(self, gate: GateSpec) -> list[GateResult]:
         if not _limits_of(gate, *_ALL_KINDS):
@@ -116,16 +133,10 @@ class _Decider:
             return _undecided(gate, _RELATIVE_KINDS, base.message, base.state)
         against = base.cell if gate.against != "baseline" else "baseline"
         try:
-            comparison = self._compare(base, _KINDS[gate.against])
+            comparison = self.compare_pair(base, self.cell, kind=_KINDS[gate.against])
             return self._decide_relative(gate, base, comparison, against)
         except (ComparisonError, ScoringError) as error:
             return _undecided(gate, _RELATIVE_KINDS, str(error), "error")
-
-    def _compare(self, base: CellOutcomes, kind: ComparisonKind) -> Comparison:
-        key = f"{kind} {base.cell}"
-        if key not in self._compared:
-            self._compared[key] = compare(base, self.cell, kind=kind)
-        return self._compared[key]
 
     def _decide_relative(
         self, gate: GateSpec, base: CellOutcomes, comparison: Comparison, against: str
@@ -192,7 +203,7 @@ def _undecided(
             gate.metric,
             kind,
             limit,
-            f"{gate.metric} {kind} {limit:g}: {message}",
+            caused(gate.metric, kind, limit, message),
             against=gate.against if kind in _RELATIVE_KINDS else None,
             state=state,
         )

@@ -11,16 +11,22 @@ import numpy as np
 from scipy.stats import binomtest
 
 from clipeval.comparison.binary import group_indices
-from clipeval.comparison.wording import p_text
 from clipeval.errors import did_you_mean
 from clipeval.gates.absolute import digits_apart, side
 from clipeval.gates.relative import MAX_IMAGES, undecided
 from clipeval.gates.settling import images_for_share, settle_text
 from clipeval.records import CellOutcomes, GateResult, GateSpec, Verdict
-from clipeval.records.results import BoolArray
-from clipeval.stats import Clustering, Interval, cluster, effective_wilson_interval, holm
-
-SIGNIFICANCE = 0.05
+from clipeval.records.results import BoolArray, IntArray
+from clipeval.records.shared_causes import caused
+from clipeval.stats import (
+    Clustering,
+    Interval,
+    cluster,
+    effective_wilson_interval,
+    holm,
+    wilson_interval,
+)
+from clipeval.wording import SIGNIFICANCE, count, p_text
 
 
 def decide_class_limits(gate: GateSpec, cell: CellOutcomes) -> tuple[GateResult, ...]:
@@ -57,22 +63,23 @@ def chosen_classes(gate: GateSpec, cell: CellOutcomes) -> tuple[list[int], list[
     return list(known), unknown
 
 
-def unknown_class(
+def unknown_classes(
     gate: GateSpec,
     kind: Literal["min", "max", "max_drop"],
     limit: float,
-    name: str,
+    names: Sequence[str],
     cell: CellOutcomes,
-) -> GateResult:
-    """Return the error of a gate on a class that does not exist."""
+) -> list[GateResult]:
+    """Return the error of a gate on classes that do not exist; nothing if there are no such names."""
+    if not names:
+        return []
     known = (*cell.class_names, *cell.class_keys)
-    return undecided(
-        gate.metric,
-        kind,
-        limit,
-        f"{gate.metric} of class '{name}': {cell.dataset} has no such class{did_you_mean(name, known)}; "
-        f"available: {', '.join(cell.class_names[:MAX_IMAGES])}",
+    told = ", ".join(f"'{name}'{did_you_mean(name, known)}" for name in names)
+    cause = (
+        f"{cell.dataset} has no {'class' if len(names) == 1 else 'classes'} {told}; "
+        f"available: {', '.join(cell.class_names[:MAX_IMAGES])}"
     )
+    return [undecided(gate.metric, kind, limit, caused(gate.metric, kind, limit, cause))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +89,18 @@ class _Counted:
     name: str
     n_right: int
     n: int
-    design_effect: float
-    """By how much groups of dependent images divide what the counts are worth; 1 without groups."""
+    clustering: Clustering | None
+    """Of dependent images; None without groups."""
     wrong_images: tuple[str, ...]
 
     @property
     def value(self) -> float:
         return self.n_right / self.n
+
+    @property
+    def design_effect(self) -> float:
+        """By how much groups of dependent images divide what the counts are worth; 1 without groups."""
+        return self.clustering.design_effect if self.clustering else 1.0
 
     def independent(self, kind: Literal["min", "max"]) -> tuple[int, int]:
         """How many right of how many independent images this is worth, in whole images.
@@ -102,16 +114,18 @@ class _Counted:
         return in_favour(self.n_right * n / self.n), n
 
     def interval(self) -> Interval:
-        clustering = Clustering(self.n, self.design_effect)
-        return effective_wilson_interval(self.n_right, self.n, clustering)
+        if self.clustering is None:
+            return wilson_interval(self.n_right, self.n)
+        return effective_wilson_interval(self.n_right, self.n, self.clustering)
 
 
 def _decide_kind(
     gate: GateSpec, kind: Literal["min", "max"], limit: float, cell: CellOutcomes
 ) -> list[GateResult]:
     indices, unknown = chosen_classes(gate, cell)
-    results = [unknown_class(gate, kind, limit, name, cell) for name in unknown]
-    counted = [_count(gate.metric, cell, index) for index in indices]
+    results = unknown_classes(gate, kind, limit, unknown, cell)
+    groups = group_indices(cell) if indices else None
+    counted = [_count(gate.metric, cell, index, groups) for index in indices]
     empty = [one for one in counted if one.n == 0]
     results += [_without_images(gate.metric, kind, limit, one) for one in empty]
     measured = [one for one in counted if one.n > 0]
@@ -124,7 +138,7 @@ def _decide_kind(
     return [_all_pass(gate.metric, kind, limit, measured)]
 
 
-def _count(metric: str, cell: CellOutcomes, index: int) -> _Counted:
+def _count(metric: str, cell: CellOutcomes, index: int, groups: IntArray | None) -> _Counted:
     is_label: BoolArray = cell.labels == index
     is_predicted: BoolArray = cell.predicted == index
     considered = is_label if metric == "recall" else is_predicted
@@ -133,19 +147,21 @@ def _count(metric: str, cell: CellOutcomes, index: int) -> _Counted:
         name=cell.class_names[index],
         n_right=int(np.count_nonzero(is_label & is_predicted)),
         n=int(np.count_nonzero(considered)),
-        design_effect=_design_effect(cell, is_label == is_predicted, considered),
+        clustering=_clustering(is_label == is_predicted, considered, groups),
         wrong_images=tuple(cell.sample_ids[i] for i in wrong.tolist()),
     )
 
 
-def _design_effect(cell: CellOutcomes, right: BoolArray, considered: BoolArray) -> float:
-    groups = group_indices(cell)
+def _clustering(
+    right: BoolArray, considered: BoolArray, groups: IntArray | None
+) -> Clustering | None:
     if groups is None or not considered.any():
-        return 1.0
+        return None
     within = groups[considered]
     if within.min() == within.max():
-        return float(len(within))  # one group, however many images, is one observation
-    return cluster(right[considered].astype(np.float64), within).design_effect
+        # One group, however many images, is one observation.
+        return Clustering(n_groups=1, design_effect=float(len(within)))
+    return cluster(right[considered].astype(np.float64), within)
 
 
 def _decide_all(
@@ -182,16 +198,8 @@ def _decide_class(
     if state == "fail":
         message += f" ({p_text(p_value)} by Holm)"
     elif state == "inconclusive":
-        n_to_settle = images_for_share(
-            share=one.value,
-            limit=limit,
-            n_images=one.n,
-            design_effect=one.design_effect,
-            confidence=1 - SIGNIFICANCE / n_classes,
-        )
-        message += (
-            f", but that may be chance ({p_text(p_value)} by Holm); {settle_text(n_to_settle)}"
-        )
+        n_to_settle = _n_to_settle(limit, one, n_classes=n_classes)
+        message += _open_text(metric, p_value, n_to_settle)
     return GateResult(
         metric=metric,
         kind=kind,
@@ -208,11 +216,27 @@ def _decide_class(
     )
 
 
+def _n_to_settle(limit: float, one: _Counted, *, n_classes: int) -> int | None:
+    return images_for_share(
+        share=one.value,
+        limit=limit,
+        n_images=one.n,
+        design_effect=one.design_effect,
+        confidence=1 - SIGNIFICANCE / n_classes,
+    )
+
+
+def _open_text(metric: str, p_value: float, n_to_settle: int | None) -> str:
+    which = "of this class" if metric == "recall" else "predicted as this class"
+    chance = f"{p_text(p_value)} by Holm"
+    return f", but that may be chance ({chance}); {settle_text(n_to_settle, which)}"
+
+
 def _measured_text(metric: str, limit: float, one: _Counted, interval: Interval) -> str:
     digits = digits_apart(one.value, limit)
     return (
         f"{metric} of '{one.name}' {one.value:.{digits}f} "
-        f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}] of {one.n:,} images"
+        f"[{interval.low:.{digits}f}, {interval.high:.{digits}f}] of {count(one.n, 'image')}"
     )
 
 

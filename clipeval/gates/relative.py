@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 
-from clipeval.comparison.wording import (
-    margin_text,
-    p_text,
-    points,
-    points_interval,
-    reproduction_text,
-)
+from clipeval.comparison.binary import ONE_SIDED
+from clipeval.comparison.wording import reproduction_text
 from clipeval.gates.settling import (
     images_for_difference,
     images_for_share,
@@ -22,9 +16,8 @@ from clipeval.gates.settling import (
 from clipeval.records import Comparison, Difference, GateResult, Verdict
 from clipeval.records.results import GateKind
 from clipeval.stats import Clustering, effective_wilson_interval, wilson_interval
+from clipeval.wording import margin_text, p_text, points, points_interval
 
-ONE_SIDED = 0.90
-"""A two-sided interval at 90% has the one-sided 95% bounds as its ends."""
 MAX_IMAGES = 20
 N_CLASSES = 3
 _SAYS: Mapping[Verdict, str] = {
@@ -48,7 +41,6 @@ def decide_drop(metric: str, margin: float, comparison: Comparison, *, against: 
             "(top-k needs more than k classes)"
         )
         return undecided(metric, "max_drop", margin, message, against=against)
-    found = _never_surer_than_top1(found, comparison.top1)
     numbers = (found.value, found.lower_bound, found.upper_bound)
     if not all(math.isfinite(number) for number in numbers):
         message = f"the difference in {metric} is {found.value}; a gate on it cannot be decided"
@@ -185,21 +177,6 @@ def _difference(metric: str, comparison: Comparison) -> Difference | None:
             return comparison.macro_recall
         case _:
             return None
-
-
-def _never_surer_than_top1(found: Difference, top1: Difference) -> Difference:
-    """Widen the bounds of a bootstrap to the width that Tango's have for top-1.
-
-    Where no image flipped, or classes have an image or two, resampling gives the same number every time:
-    an interval of width zero, which is no evidence.
-    """
-    if found.method not in {"bootstrap", "cluster-bootstrap"}:
-        return found
-    return replace(
-        found,
-        lower_bound=min(found.lower_bound, found.value - (top1.value - top1.lower_bound)),
-        upper_bound=max(found.upper_bound, found.value + (top1.upper_bound - top1.value)),
-    )
 
 
 def _n_to_settle(

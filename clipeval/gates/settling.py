@@ -8,6 +8,7 @@ from scipy.stats import norm, t
 
 from clipeval.records import Comparison, Difference
 from clipeval.stats import Clustering, images_to_settle
+from clipeval.wording import count
 
 POWER = 0.8
 CONFIDENCE = 0.95
@@ -114,8 +115,8 @@ def images_by_width(
     return max(1, math.ceil(needed)) if needed <= _MOST_IMAGES else None
 
 
-def settle_text(n_to_settle: int | None) -> str:
-    """Say how many images it would take."""
+def settle_text(n_to_settle: int | None, which: str = "like these") -> str:
+    """Say how many images it would take, and which."""
     if n_to_settle is None:
         return "no number of images would settle a difference so close to the limit"
-    return f"about {n_to_settle:,} images like these would settle it"
+    return f"about {count(n_to_settle, 'image')} {which} would settle it"

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from clipeval.records import GateResult, GateSpec, Verdict
-
-_FROM_BEST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail", "error")
+from clipeval.records.stated_gates import FROM_BEST
 
 
 def worst(states: Iterable[Verdict]) -> Verdict:
     """Return the worst of the states: error, fail, inconclusive, pass; pass if there are none."""
-    return max(states, key=_FROM_BEST.index, default="pass")
+    return max(states, key=FROM_BEST.index, default="pass")
 
 
 def enforced(result: GateResult, gate: GateSpec) -> GateResult:

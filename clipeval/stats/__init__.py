@@ -1,6 +1,6 @@
 """Uncertainty of measured numbers: arrays in, intervals and p-values out."""
 
-from clipeval.stats.bootstrap import MacroDifference, MacroMetric, macro_differences
+from clipeval.stats.bootstrap import MacroDifference, MacroMetric
 from clipeval.stats.clusters import (
     Clustering,
     cluster,
@@ -9,6 +9,7 @@ from clipeval.stats.clusters import (
     number_groups,
 )
 from clipeval.stats.intervals import Interval, wilson_interval, wilson_intervals
+from clipeval.stats.macro import MacroEffects, macro_differences
 from clipeval.stats.multiplicity import benjamini_hochberg, holm
 from clipeval.stats.paired import (
     Discordance,
@@ -24,6 +25,7 @@ __all__ = [
     "Discordance",
     "Interval",
     "MacroDifference",
+    "MacroEffects",
     "MacroMetric",
     "benjamini_hochberg",
     "cluster",

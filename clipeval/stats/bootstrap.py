@@ -1,4 +1,4 @@
-"""Differences of macro averages between two models, with bootstrap intervals.
+"""Differences of macro averages between two models: the bootstrap.
 
 A macro average is no mean over images, so no formula gives its interval. scipy.stats.bootstrap does
 not serve: it can pair samples, but neither keep the number of images of each class (stratify) nor
@@ -11,7 +11,7 @@ but not on predictions or on how classes are numbered. So swapping the models mi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,8 @@ from clipeval.errors import ScoringError
 MacroMetric = Literal["macro_recall", "macro_precision", "macro_f1"]
 _IntArray = npt.NDArray[np.int64]
 _FloatArray = npt.NDArray[np.float64]
-_METRICS: tuple[MacroMetric, ...] = get_args(MacroMetric)
+_Counts = npt.NDArray[np.integer[Any]] | _FloatArray
+METRICS: tuple[MacroMetric, ...] = get_args(MacroMetric)
 _TWO_SIDED = (0.025, 0.975)
 _ONE_SIDED = (0.05, 0.95)
 
@@ -43,7 +44,7 @@ class MacroDifference:
     """The difference is below it with 95% confidence (one-sided)."""
 
 
-def macro_differences(
+def bootstrap_differences(
     base: _IntArray,
     candidate: _IntArray,
     labels: _IntArray,
@@ -53,12 +54,13 @@ def macro_differences(
     n_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[MacroMetric, MacroDifference]:
-    """Compare macro recall, precision and F1 of two models on the same images.
+    """Resample the differences in macro recall, precision and F1 of two models on the same images.
 
     Images are drawn with replacement within each true class, the same draw for both models. With
     groups, whole groups are drawn: within each class if no group spans two classes, else from all;
     a class that vanishes from a draw is then left out of its mean. A class with a single image (or
-    group) never varies within its class, so its share of the uncertainty is missing.
+    group) never varies within its class, so its share of the uncertainty is missing: take
+    clipeval.stats.macro_differences, which makes up for it.
 
     Args:
         base: (N,) int64 class indices predicted by the base model.
@@ -76,7 +78,9 @@ def macro_differences(
     Source: Efron & Tibshirani, An Introduction to the Bootstrap (1993), section 13.3 (percentile
         interval); Davison & Hinkley, Bootstrap Methods (1997), sections 3.2 (strata) and 3.8.
     """
-    _check(base, candidate, labels, groups, n_classes=n_classes, n_resamples=n_resamples)
+    check_predictions(base, candidate, labels, groups, n_classes=n_classes)
+    if n_resamples < 1:
+        raise ScoringError(f"{n_resamples} resamples give no interval; expected 1 or more")
     table = _Table.of(base, candidate, labels)
     draw = _Draw.of(table.stratum, groups)
     measured = table.measure(np.ones(len(labels), dtype=np.int64))
@@ -85,8 +89,22 @@ def macro_differences(
     differences = drawn[:, 1] - drawn[:, 0]
     return {
         name: _summarise(float(measured[0, k]), float(measured[1, k]), differences[:, k])
-        for k, name in enumerate(_METRICS)
+        for k, name in enumerate(METRICS)
     }
+
+
+def class_ratios(
+    n_right: _Counts, n_true: _Counts, n_predicted: _Counts
+) -> tuple[_FloatArray, _FloatArray, _FloatArray]:
+    """Return recall, precision and F1 of classes, in the order of MacroMetric.
+
+    Without images of a class, or predictions as it, n_right is 0 too, and so is the ratio.
+    """
+    return (
+        n_right / np.maximum(n_true, 1),
+        n_right / np.maximum(n_predicted, 1),
+        2 * n_right / np.maximum(n_true + n_predicted, 1),
+    )
 
 
 def _summarise(base: float, candidate: float, differences: _FloatArray) -> MacroDifference:
@@ -141,11 +159,8 @@ class _Table:
             n_right = np.bincount(
                 self.stratum[right], weights=times[right], minlength=self.n_strata
             )
-            # Without images of a class, or predictions as it, n_right is 0 too: 0 / 1 = 0.
-            recall = n_right / np.maximum(n_true, 1)
-            precision = n_right / np.maximum(n_predicted, 1)
-            f1 = 2 * n_right / np.maximum(n_true + n_predicted, 1)
-            rows.append([float(each[present].mean()) for each in (recall, precision, f1)])
+            ratios = class_ratios(n_right, n_true, n_predicted)
+            rows.append([float(each[present].mean()) for each in ratios])
         return np.array(rows)
 
 
@@ -200,15 +215,19 @@ def _by_first_position(keys: _IntArray) -> tuple[_IntArray, int]:
     return rank[inverse], len(first)
 
 
-def _check(
+def check_predictions(
     base: _IntArray,
     candidate: _IntArray,
     labels: _IntArray,
     groups: _IntArray | None,
     *,
     n_classes: int,
-    n_resamples: int,
 ) -> None:
+    """Refuse what is no pair of predictions for the same images.
+
+    Raises:
+        ScoringError: N is zero, lengths differ, or a class index is out of range.
+    """
     shape = labels.shape
     if len(shape) != 1 or not len(labels):
         raise ScoringError(f"labels have shape {shape}; expected (N,) with N >= 1")
@@ -222,5 +241,3 @@ def _check(
             raise ScoringError(
                 f"{name}: class {array[wrong[0]]} of image {wrong[0]} is outside [0, {n_classes})"
             )
-    if n_resamples < 1:
-        raise ScoringError(f"{n_resamples} resamples give no interval; expected 1 or more")

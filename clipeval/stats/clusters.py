@@ -72,7 +72,9 @@ def cluster(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> C
         )
     if not np.isfinite(values).all():
         raise ScoringError("a value of an image is not finite; expected numbers")
-    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    _, first, group_of, sizes = np.unique(
+        groups, return_index=True, return_inverse=True, return_counts=True
+    )
     n_groups = len(sizes)
     if n_groups < _FEWEST_GROUPS:
         raise ScoringError(
@@ -87,10 +89,23 @@ def cluster(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> C
     measured = n_groups / (n_groups - 1) * ratio
     # Few groups that differ say little of how alike images of a group are: the first flipped image must
     # not make a thousand alike ones count as independent.
-    n_telling = min(len(np.unique(group_of[values != value])) for value in np.unique(values))
+    n_telling = _groups_that_differ(values, values[first], group_of)
     weight = n_telling / (n_telling + _WORST_CASE_GROUPS)
     worst_case = float(np.square(sizes).sum() / len(values))
     return Clustering(n_groups, max(1.0, weight * measured + (1 - weight) * worst_case))
+
+
+def _groups_that_differ(
+    values: npt.NDArray[np.float64],
+    first_values: npt.NDArray[np.float64],
+    group_of: npt.NDArray[np.int64],
+) -> int:
+    """Count groups that are not wholly of the value that most groups are wholly of."""
+    n_groups = len(first_values)
+    has_others = np.zeros(n_groups, dtype=np.bool_)
+    has_others[group_of[values != first_values[group_of]]] = True
+    _, n_alike = np.unique(first_values[~has_others], return_counts=True)
+    return n_groups - int(n_alike.max(initial=0))
 
 
 def effective(found: Discordance, clustering: Clustering) -> Discordance:

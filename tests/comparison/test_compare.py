@@ -371,8 +371,10 @@ class TestGroups:
         assert twice.design_effect == pytest.approx(2 * once.design_effect)
         for name in ("top1", "macro_recall", "macro_precision", "macro_f1"):
             one, two = getattr(once, name), getattr(twice, name)
+            # What a single image moves precision by is not quite half where every image is there twice.
+            tolerance = 1e-9 if name in {"top1", "macro_recall"} else 1e-5
             assert (two.value, two.low, two.high) == pytest.approx(
-                (one.value, one.low, one.high), abs=1e-9
+                (one.value, one.low, one.high), abs=tolerance
             )
         assert twice.p_value == pytest.approx(once.p_value, abs=1e-9)
         assert twice.detectable == pytest.approx(once.detectable, abs=1e-9)

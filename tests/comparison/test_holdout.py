@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipeval.comparison import confirm_winner
+from clipeval.comparison import SplitImages, confirm_winner, split_images
 from clipeval.comparison.holdout import held_out_images
-from clipeval.errors import ComparisonError, ScoringError
+from clipeval.errors import ComparisonError
 from tests.comparison.conftest import make_outcomes, shuffled
 
 WORDS = st.text("abc", min_size=1, max_size=30)
@@ -19,7 +19,7 @@ FRACTIONS = st.floats(0.05, 0.95)
 
 
 def held_out_ids(cell, fraction):
-    chosen = held_out_images(cell, fraction)
+    chosen = held_out_images(SplitImages.of(cell), fraction)
     return {id_ for id_, is_out in zip(cell.sample_ids, chosen, strict=True) if is_out}
 
 
@@ -57,7 +57,7 @@ class TestSplit:
 
     def test_each_class_gives_its_share(self):
         cell = make_outcomes("a" * 10 + "b" * 20, "a" * 30)
-        held_out = held_out_images(cell, 0.3)
+        held_out = held_out_images(SplitImages.of(cell), 0.3)
         assert (sum(held_out[:10]), sum(held_out[10:])) == (3, 6)
 
     def test_those_with_the_smallest_hashes_are_held_out(self):
@@ -95,7 +95,7 @@ class TestSplit:
             )
         )
         cell = make_outcomes(labels, labels, groups=tuple(groups))
-        held_out = held_out_images(cell, fraction)
+        held_out = held_out_images(SplitImages.of(cell), fraction)
         for name in ("", "g", "h"):
             assert (
                 len({out for out, group in zip(held_out, groups, strict=True) if group == name})
@@ -172,7 +172,9 @@ class TestRefusals:
     """What cannot be split or ranked is said."""
 
     def test_one_template_is_no_choice(self):
-        with pytest.raises(ComparisonError, match="pets has one template; ranking takes two"):
+        with pytest.raises(
+            ComparisonError, match="data set 'pets' has 1 template and nothing to choose"
+        ):
             confirm_winner(
                 [make_outcomes("ab", "ab")], reference=None, fraction=0.5, setting="cpu fp32"
             )
@@ -180,8 +182,14 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("fraction", "message"),
         [
-            (0.05, "a fraction of 0.05 of 6 images of pets leaves 0 to confirm on and 6 to choose"),
-            (0.95, "a fraction of 0.95 of 6 images of pets leaves 6 to confirm on and 0 to choose"),
+            (
+                0.05,
+                "of 0.05 of the 6 images of data set 'pets' leaves 0 to confirm on and 6 .* a larger",
+            ),
+            (
+                0.95,
+                "of 0.95 of the 6 images of data set 'pets' leaves 6 to confirm on and 0 .* a smaller",
+            ),
         ],
     )
     def test_a_part_without_images_is_refused(self, fraction, message):
@@ -199,7 +207,7 @@ class TestRefusals:
 
     def test_other_labels_of_explored_images_are_refused(self):
         cells = templates("ab" * 10, set(), {"photo": (18, 0), "plate": (12, 0)})
-        explored = held_out_images(cells[0], 0.5).index(False)
+        explored = held_out_images(SplitImages.of(cells[0]), 0.5).index(False)
         labels = cells[1].labels.copy()
         labels[explored] = 1 - labels[explored]
         with pytest.raises(ComparisonError, match="another label"):
@@ -215,5 +223,9 @@ class TestRefusals:
             replace(cell, groups=tuple("gggghhhh"))
             for cell in templates("abababab", set(), {"photo": (6, 0), "plate": (3, 0)})
         ]
-        with pytest.raises(ScoringError, match="one group"):
+        with pytest.raises(ComparisonError, match=r"4 images, all of one group, '[gh]'"):
             confirm_winner(cells, reference=None, fraction=0.5, setting="cpu fp32")
+
+    def test_a_single_image_without_a_group_is_not_of_one(self):
+        images = SplitImages(sample_ids="xyz", classes="aaa", groups=(None, None, None))
+        assert sum(split_images(images, 0.3, dataset="pets")) == 1

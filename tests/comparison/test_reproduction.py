@@ -151,6 +151,14 @@ class TestFlips:
             found = reproduce(predicted=self.FLIPPED, score_gap=gaps, sketch=None)
             assert found.n_unexplained == n_unexplained
 
+    @pytest.mark.parametrize(("gap", "n_unexplained"), [(1.95, 0), (2.05, 1)])
+    def test_both_texts_of_a_gap_may_have_drifted(self, gap, n_unexplained):
+        # In floors: images drift by 0.4 and texts by 0.8, so that gaps move by 0.4 + 2 x 0.8 = 2.0.
+        drifted = make_sketch(image=0.4 * FLOOR, text=0.8 * FLOOR)
+        gaps = np.array([gap * FLOOR + 1e-6, 0.3, 0.3, 0.3])
+        found = reproduce(predicted=self.FLIPPED, score_gap=gaps, sketch=drifted)
+        assert found.n_unexplained == n_unexplained
+
     def test_a_tie_in_one_run_alone_explains_nothing(self):
         then = replace(THEN, score_gap=np.full(4, 0.1))
         for one, other in ((0.1, 0.0), (0.0, 0.1)):

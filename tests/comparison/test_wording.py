@@ -1,46 +1,9 @@
 from __future__ import annotations
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from clipeval.comparison.wording import concluded, p_text, points, points_interval
+from clipeval.comparison.wording import concluded
 from tests.comparison.conftest import make_comparison, make_difference, make_reproduction
-
-
-class TestNumbers:
-    """Signed points, never minus zero."""
-
-    @pytest.mark.parametrize(
-        ("difference", "text"),
-        [
-            (0.012, "+1.2"),
-            (-0.012, "-1.2"),
-            (0.0, "0.0"),
-            (-0.0, "0.0"),
-            (-0.0004, "0.0"),
-            (0.0004, "0.0"),
-            (-1.0, "-100.0"),
-        ],
-    )
-    def test_points(self, difference, text):
-        assert points(difference) == text
-
-    def test_interval(self):
-        assert points_interval(-0.019, 0.004) == "[-1.9, +0.4]"
-
-    @given(st.floats(-1, 1))
-    def test_points_are_signed_wherever_they_are_not_zero(self, difference):
-        assert re.fullmatch(r"0\.0|[+-]\d+\.\d", points(difference))
-        assert float(points(difference)) == pytest.approx(100 * difference, abs=0.0501)
-
-    @pytest.mark.parametrize(
-        ("p_value", "text"), [(0.0312, "p 0.031"), (0.001, "p 0.001"), (0.00099, "p < 0.001"), (1.0, "p 1.000"), (0.0, "p < 0.001")]
-    )  # fmt: skip
-    def test_p(self, p_value, text):
-        assert p_text(p_value) == text
 
 
 class TestConclusions:
@@ -100,6 +63,10 @@ class TestMessages:
             "inconclusive, no difference shown: top-1 +0.4 points [-11.0, +11.0], p 0.500; 0 newly wrong, "
             "0 newly right; with 500 images, so discordant, you cannot see less than 4.1 points"
         )
+
+    def test_one_image_is_said_in_the_singular(self):
+        found = concluded(make_comparison(n_images=1, top1=make_difference(0.0)))
+        assert "; with 1 image, so discordant" in found.message
 
     def test_a_family_of_one_is_not_called_adjusted(self):
         found = concluded(make_comparison(p_value=0.5, q_value=0.5, n_compared=1))

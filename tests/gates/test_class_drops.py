@@ -66,6 +66,18 @@ class TestThreeOutcomes:
         assert "on 20 images: a drop of more than 10 points is neither shown nor" in b.message
         assert c.message.endswith("a drop of more than 10 points is shown (p < 0.001 by Holm)")
 
+    def test_images_that_would_settle_a_class_are_of_that_class(self):
+        base, candidate = with_drops((9, 0, 2), (30, 0, 0))
+        (found,) = decide(gate(("a",), 0.05), base, candidate)
+        assert found.state == "inconclusive"
+        assert found.message.endswith(
+            f"by Holm); about {found.n_to_settle:,} images of this class would settle it"
+        )
+
+    def test_a_class_of_one_image_is_said_in_the_singular(self):
+        (found,) = decide(gate(("a",)), *with_drops((1, 0, 0), (30, 0, 0)))
+        assert ", on 1 image: a drop" in found.message
+
     def test_a_drop_on_the_margin_is_settled_by_no_number(self):
         b, _ = decide(gate(("b", "c")), self.BASE, self.CANDIDATE)
         assert b.n_to_settle is None

@@ -52,7 +52,7 @@ class TestFloors:
         b, c = decide_class_limits(floor(("a", "b", "c")), self.CELL)
         assert b.message == (
             "recall of 'B' 0.700 [0.397, 0.892] of 10 images is below the minimum 0.8, but that may be "
-            f"chance (p 0.644 by Holm); about {b.n_to_settle:,} images like these would settle it"
+            f"chance (p 0.644 by Holm); about {b.n_to_settle:,} images of this class would settle it"
         )
         assert c.message == (
             "recall of 'C' 0.100 [0.028, 0.301] of 20 images is below the minimum 0.8 "
@@ -165,9 +165,13 @@ class TestWhichClasses:
         (found,) = decide_class_limits(floor(("catt", "dog", "cat")), self.CELL)
         assert (found.state, found.value) == ("error", None)
         assert found.message == (
-            "recall of class 'catt': pets has no such class (did you mean 'cat'?); "
+            "recall min 0.8: pets has no class 'catt' (did you mean 'cat'?); "
             "available: cat, dog, cow, pig"
         )
+
+    def test_absent_classes_of_a_gate_are_one_error(self):
+        (found,) = decide_class_limits(floor(("catt", "yak")), self.CELL)
+        assert "pets has no classes 'catt' (did you mean 'cat'?), 'yak'; available" in found.message
 
     def test_an_absent_class_does_not_hide_one_that_fails(self):
         error, failed = decide_class_limits(floor(("nothing", "cow", "cat")), self.CELL)
@@ -197,6 +201,13 @@ class TestPrecision:
         assert (found.value, found.state) == (2 / 16, "fail")
         assert found.p_value == pytest.approx(p_below(2, 16, 0.8))
         assert found.images[:2] == ("i04", "i05")
+
+    def test_images_that_would_settle_it_are_those_predicted_as_the_class(self):
+        cell = make_outcomes("aaabbb", "aaaabb", classes="ab")
+        (found,) = decide_class_limits(self.gate(("a",)), cell)
+        assert found.state == "inconclusive"
+        text = f"about {found.n_to_settle:,} images predicted as this class would settle it"
+        assert found.message.endswith(text)
 
     def test_a_class_never_predicted_has_no_precision(self):
         (found,) = decide_class_limits(self.gate(("c",)), self.CELL)

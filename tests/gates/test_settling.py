@@ -162,6 +162,8 @@ class TestSense:
 
     def test_text(self):
         assert settle_text(12345) == "about 12,345 images like these would settle it"
+        assert settle_text(1) == "about 1 image like these would settle it"
+        assert settle_text(7, "of this class") == "about 7 images of this class would settle it"
         assert settle_text(None) == (
             "no number of images would settle a difference so close to the limit"
         )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clipeval.errors import ScoringError
 from clipeval.metrics import macro_averages
-from clipeval.stats import macro_differences
+from clipeval.stats.bootstrap import bootstrap_differences
 
 N_RESAMPLES = 40
 METRICS = ("macro_recall", "macro_precision", "macro_f1")
@@ -62,7 +62,7 @@ def grouping(kind, labels):
 def test_intervals_agree_with_resampling_image_by_image(kind):
     base, candidate, labels = images(1, 70, 7)
     groups = grouping(kind, labels)
-    found = macro_differences(
+    found = bootstrap_differences(
         base, candidate, labels, n_classes=7, groups=groups, n_resamples=N_RESAMPLES, seed=3
     )
     differences = [
@@ -80,7 +80,7 @@ def test_intervals_agree_with_resampling_image_by_image(kind):
 @settings(deadline=None)
 def test_values_are_those_of_the_macro_averages(seed, n, n_classes):
     base, candidate, labels = images(seed, n, n_classes)
-    found = macro_differences(base, candidate, labels, n_classes=n_classes, n_resamples=1)
+    found = bootstrap_differences(base, candidate, labels, n_classes=n_classes, n_resamples=1)
     expected_base = slow_macro(base, labels, n_classes)
     expected = slow_macro(candidate, labels, n_classes)
     for k, metric in enumerate(METRICS):
@@ -94,8 +94,8 @@ def test_values_are_those_of_the_macro_averages(seed, n, n_classes):
 def test_swapping_the_models_mirrors_the_result(seed, kind):
     base, candidate, labels = images(seed, 60, 6)
     options = {"n_classes": 6, "groups": grouping(kind, labels), "n_resamples": N_RESAMPLES}
-    one = macro_differences(base, candidate, labels, **options)
-    other = macro_differences(candidate, base, labels, **options)
+    one = bootstrap_differences(base, candidate, labels, **options)
+    other = bootstrap_differences(candidate, base, labels, **options)
     for metric in METRICS:
         assert one[metric].value == -other[metric].value
         assert one[metric].low == pytest.approx(-other[metric].high, abs=1e-12)
@@ -108,7 +108,7 @@ def test_renumbering_the_classes_changes_nothing(seed, numbers):
     base, candidate, labels = images(seed, 60, 6)
     renumbered = [np.array(numbers)[each] for each in (base, candidate, labels)]
     options = {"n_classes": 6, "n_resamples": N_RESAMPLES}
-    assert macro_differences(*renumbered, **options) == macro_differences(
+    assert bootstrap_differences(*renumbered, **options) == bootstrap_differences(
         base, candidate, labels, **options
     )
 
@@ -117,7 +117,7 @@ def test_renaming_the_groups_changes_nothing():
     base, candidate, labels = images(2, 60, 6)
     groups = grouping("across classes", labels)
     one, other = (
-        macro_differences(base, candidate, labels, n_classes=6, groups=names, n_resamples=20)
+        bootstrap_differences(base, candidate, labels, n_classes=6, groups=names, n_resamples=20)
         for names in (groups, 1000 - 3 * groups)
     )
     assert one == other
@@ -126,7 +126,7 @@ def test_renaming_the_groups_changes_nothing():
 def test_images_that_are_their_own_group_are_independent():
     base, candidate, labels = images(2, 60, 6)
     one, other = (
-        macro_differences(base, candidate, labels, n_classes=6, groups=groups, n_resamples=20)
+        bootstrap_differences(base, candidate, labels, n_classes=6, groups=groups, n_resamples=20)
         for groups in (None, np.arange(60))
     )
     assert one == other
@@ -141,7 +141,7 @@ def test_interval_of_recall_has_the_width_of_the_formula():
     changed = (candidate == labels).astype(float) - (base == labels)
     variances = [changed[labels == k].var() / (labels == k).sum() for k in range(3)]
     error = np.sqrt(sum(variances)) / 3
-    recall = macro_differences(base, candidate, labels, n_classes=3)["macro_recall"]
+    recall = bootstrap_differences(base, candidate, labels, n_classes=3)["macro_recall"]
     # 2,000 draws know a 2.5% quantile of the normal to about 0.06 errors.
     assert recall.low == pytest.approx(recall.value - 1.96 * error, abs=0.2 * error)
     assert recall.high == pytest.approx(recall.value + 1.96 * error, abs=0.2 * error)
@@ -152,7 +152,7 @@ def test_duplicating_every_image_widens_with_groups_alone():
     base, candidate, labels = (np.repeat(each, 4) for each in images(4, 200, 5))
     groups = np.repeat(np.arange(200), 4)
     grouped, alone = (
-        macro_differences(base, candidate, labels, n_classes=5, groups=each)["macro_f1"]
+        bootstrap_differences(base, candidate, labels, n_classes=5, groups=each)["macro_f1"]
         for each in (groups, None)
     )
     assert (grouped.high - grouped.low) / (alone.high - alone.low) == pytest.approx(2, rel=0.1)
@@ -162,7 +162,7 @@ def test_duplicating_every_image_widens_with_groups_alone():
 def test_equal_models_differ_by_nothing(kind):
     base, _, labels = images(0, 50, 5)
     groups = grouping(kind, labels)
-    found = macro_differences(base, base, labels, n_classes=5, groups=groups, n_resamples=20)
+    found = bootstrap_differences(base, base, labels, n_classes=5, groups=groups, n_resamples=20)
     for one in found.values():
         assert (one.value, one.low, one.high, one.lower_bound, one.upper_bound) == (0,) * 5
 
@@ -170,7 +170,7 @@ def test_equal_models_differ_by_nothing(kind):
 def test_ends_are_in_order_and_the_seed_decides():
     base, candidate, labels = images(0, 200, 5)
     one, again, other = (
-        macro_differences(base, candidate, labels, n_classes=5, seed=seed, n_resamples=200)
+        bootstrap_differences(base, candidate, labels, n_classes=5, seed=seed, n_resamples=200)
         for seed in (0, 0, 1)
     )
     assert one == again
@@ -184,7 +184,9 @@ def test_a_class_that_vanishes_from_a_draw_is_left_out():
     labels = np.array([0, 0, 0, 1])
     base, candidate = np.array([1, 0, 0, 0]), labels
     groups = np.array([0, 0, 1, 1])
-    found = macro_differences(base, candidate, labels, n_classes=2, groups=groups, n_resamples=400)
+    found = bootstrap_differences(
+        base, candidate, labels, n_classes=2, groups=groups, n_resamples=400
+    )
     recall = found["macro_recall"]
     assert (recall.base, recall.candidate) == (pytest.approx(1 / 3), 1.0)
     # Only the first group: class 0 half right, so 1/2 below, and not 1/4. Only the second: 1 and 0,
@@ -206,16 +208,16 @@ def test_a_class_that_vanishes_from_a_draw_is_left_out():
 def test_arrays_that_do_not_fit_are_refused(base, candidate, labels, message):
     arrays = (np.array(each, dtype=np.int64) for each in (base, candidate, labels))
     with pytest.raises(ScoringError, match=message):
-        macro_differences(*arrays, n_classes=3)
+        bootstrap_differences(*arrays, n_classes=3)
 
 
 def test_groups_that_do_not_fit_are_refused():
     zeros = np.zeros(3, dtype=np.int64)
     with pytest.raises(ScoringError, match="groups have shape"):
-        macro_differences(zeros, zeros, zeros, n_classes=1, groups=np.arange(2))
+        bootstrap_differences(zeros, zeros, zeros, n_classes=1, groups=np.arange(2))
 
 
 def test_no_resamples_are_refused():
     zeros = np.zeros(3, dtype=np.int64)
     with pytest.raises(ScoringError, match="0 resamples"):
-        macro_differences(zeros, zeros, zeros, n_classes=1, n_resamples=0)
+        bootstrap_differences(zeros, zeros, zeros, n_classes=1, n_resamples=0)

@@ -6,7 +6,7 @@ some 16,000 times, and the seed is fixed besides.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 import sys
 from pathlib import Path
@@ -14,20 +14,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipeval.stats import minimum_detectable_difference
+from clipeval.stats import macro_differences, minimum_detectable_difference
+from clipeval.stats.bootstrap import bootstrap_differences
 
 RUNS = 2000
 
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+MODULES = ("simulation", "macro_verdicts", "verdicts")
+
+
 @pytest.fixture(scope="module")
-def verdicts():
-    path = Path(__file__).parents[2] / "benchmarks" / "verdicts.py"
-    spec = importlib.util.spec_from_file_location("clipeval_benchmarks_verdicts", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def benchmarks():
+    """The modules of the benchmark by name; they import each other, as scripts in one folder do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(BENCHMARKS)
+        yield {name: importlib.import_module(name) for name in MODULES}
+        for name in MODULES:
+            patch.delitem(sys.modules, name)
+
+
+@pytest.fixture(scope="module")
+def verdicts(benchmarks):
+    return benchmarks["verdicts"]
+
+
+@pytest.fixture(scope="module")
+def macro(benchmarks):
+    return benchmarks["macro_verdicts"]
 
 
 @pytest.fixture
@@ -98,6 +112,88 @@ def test_groups_of_alike_images_fail_too_often_unless_corrected(verdicts, rng):
     assert 0.02 <= corrected.failed <= 0.05 + room(0.05, runs)
 
 
+MACRO_RUNS = 600
+DROPS = pytest.mark.parametrize("drop", [0.0, 0.03])
+
+
+def false_shares(ends):
+    """(3,) shares of runs whose interval is wholly below the truth, and wholly above it."""
+    return np.mean(ends[:, :, 1] < 0, axis=0), np.mean(ends[:, :, 0] > 0, axis=0)
+
+
+@DROPS
+@pytest.mark.parametrize("name", ["5", "one image each", "20, long tail"])
+def test_macro_gates_keep_the_level_however_small_classes_are(macro, rng, name, drop):
+    design = dict(macro.DESIGNS)[name](100)
+    found = macro.simulate(design, drop=drop, runs=MACRO_RUNS, rng=rng)
+    for shares in false_shares(macro.macro_ends(found, drop=drop)):
+        assert (shares <= 0.05 + room(0.05, MACRO_RUNS)).all()
+        # An interval as wide as can be would keep the level, too.
+        assert (shares >= 0.005).all()
+
+
+@pytest.mark.parametrize("name", ["one image each", "20, long tail"])
+def test_a_bootstrap_alone_would_not_keep_it(macro, rng, name):
+    design = dict(macro.DESIGNS)[name](100)
+    found = macro.simulate(design, drop=0.0, runs=MACRO_RUNS, rng=rng)
+    failed = 0
+    for base, candidate in zip(found.base, found.candidate, strict=True):
+        drawn = bootstrap_differences(
+            base, candidate, design.labels, n_classes=design.n_classes, n_resamples=100
+        )
+        failed += drawn["macro_recall"].upper_bound < 0
+    assert failed / MACRO_RUNS > 0.05 + room(0.05, MACRO_RUNS)
+
+
+@pytest.mark.parametrize("name", ["20", "5, groups of 5"])
+def test_intervals_that_decide_are_those_of_the_package(macro, rng, name):
+    design = dict(macro.DESIGNS)[name](100)
+    found = macro.simulate(design, drop=0.0, runs=40, rng=rng)
+    for run, one in enumerate(macro.macro_ends(found, drop=0.0)):
+        expected = macro_differences(
+            found.base[run],
+            found.candidate[run],
+            design.labels,
+            n_classes=design.n_classes,
+            groups=design.groups,
+            n_resamples=macro.N_RESAMPLES,
+        )
+        for (low, high), metric in zip(one.tolist(), macro.METRICS, strict=True):
+            bounds = expected[metric]
+            # The others hold the truth, and would do so with the bootstrap, which only widens.
+            assert (low > 0) == (bounds.lower_bound > 0)
+            assert (high < 0) == (bounds.upper_bound < 0)
+            assert low >= bounds.lower_bound
+            assert high <= bounds.upper_bound
+
+
+@DROPS
+def test_macro_models_are_drawn_with_the_difference_asked_for(macro, rng, drop):
+    found = macro.simulate(macro.of_classes(20)(500), drop=drop, runs=200, rng=rng)
+    then, now = (each == found.design.labels for each in (found.base, found.candidate))
+    assert np.mean(now * 1.0 - then) == pytest.approx(-drop, abs=0.004)
+    assert np.mean(then != now) == pytest.approx(macro.RATE, abs=0.004)
+    assert np.mean(then) == pytest.approx(macro.BASE_ACCURACY, abs=0.01)
+
+
+def test_groups_of_macro_models_are_mostly_alike(macro, rng):
+    found = macro.simulate(macro.in_groups(500), drop=0.0, runs=100, rng=rng)
+    wrong = (found.base != found.design.labels).reshape(100, -1, 5)
+    pairs = np.corrcoef(wrong[..., 0].ravel(), wrong[..., 1].ravel())[0, 1]
+    assert pairs == pytest.approx(0.81, abs=0.03)
+    assert (np.bincount(found.design.groups) == 5).all()
+
+
+@pytest.mark.parametrize("n", [100, 500, 2000])
+def test_designs_have_the_images_asked_for(macro, n):
+    for name, design_of in macro.DESIGNS:
+        labels = design_of(n).labels
+        assert len(labels) == n, name
+        sizes = np.bincount(labels)
+        assert sizes.min() >= (1 if name == "one image each" else 2)
+    assert np.bincount(macro.long_tailed(n).labels)[0] > 0.3 * n
+
+
 def test_groups_are_drawn_with_the_rate_and_correlation_asked_for(verdicts, rng):
     values = verdicts.draw_groups(400, rate=0.2, correlation=0.9, runs=50, rng=rng)
     assert np.mean(values != 0) == pytest.approx(0.2, abs=0.01)
@@ -138,4 +234,4 @@ def test_every_table_is_printed_and_repeats(verdicts, capsys):
     )
     # The last line tells the seconds.
     assert first[1].splitlines()[:-1] == second[1].splitlines()[:-1]
-    assert first[1].count("\n### ") == 5
+    assert first[1].count("\n### ") == 7
