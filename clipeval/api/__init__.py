@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from clipeval.api.baselines import (
         AcceptedBaseline,
         accept,
-        check_baselines,
         list_baselines,
+        open_baselines,
     )
     from clipeval.api.classifying import (
         classify,
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         RunComparison,
         compare_runs,
         diff_baseline,
+    )
+    from clipeval.api.holdouts import (
+        check_holdouts,
     )
     from clipeval.api.inspecting import (
         CacheSize,
@@ -92,8 +95,8 @@ _HOME = {
     "build_plan": "suites",
     "cache_clear": "inspecting",
     "cache_info": "inspecting",
-    "check_baselines": "baselines",
     "check_folders": "outcomes",
+    "check_holdouts": "holdouts",
     "classify": "classifying",
     "compare_runs": "comparing_runs",
     "diff_baseline": "comparing_runs",
@@ -108,6 +111,7 @@ _HOME = {
     "list_templates": "inspecting",
     "load_suites": "suites",
     "merge_outcomes": "outcomes",
+    "open_baselines": "baselines",
     "render_report": "rendering",
     "run": "running",
     "run_folders": "suites",
@@ -134,8 +138,8 @@ __all__ = [
     "build_plan",
     "cache_clear",
     "cache_info",
-    "check_baselines",
     "check_folders",
+    "check_holdouts",
     "classify",
     "compare_runs",
     "diff_baseline",
@@ -150,6 +154,7 @@ __all__ = [
     "list_templates",
     "load_suites",
     "merge_outcomes",
+    "open_baselines",
     "render_report",
     "run",
     "run_folders",

@@ -1,12 +1,13 @@
-"""Accepted runs: where they are, how they are read, and how a run becomes one."""
+"""Accepted runs: how they are read, and how a run becomes one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from clipeval.api.baseline_files import BASELINES_FOLDER, baseline_of, find_baseline
 from clipeval.api.finished_runs import predictions_of
 from clipeval.comparison import cell_outcomes
 from clipeval.errors import StoreError
@@ -22,7 +23,6 @@ from clipeval.store import is_baseline, read_baseline, read_run, write_baseline
 from clipeval.store.atomic import reporting_os_errors
 from clipeval.store.names import RUN_JSON
 
-BASELINES_FOLDER = Path("baselines")
 _SNIFFED_BYTES = 4096
 
 
@@ -39,53 +39,55 @@ class AcceptedBaseline:
     notices: tuple[Notice, ...]
 
 
-def find_baseline(suite: SuiteSpec) -> Path | None:
-    """Return the baseline of a suite, if it has one.
-
-    The one that was named; else the nearest baselines/SUITE.json: as `accept` and `diff` find it from the
-    current folder, or if there is none, from the suite's.
-
-    Raises:
-        StoreError: the one that was named is not there.
-    """
-    if suite.baseline is not None:
-        return _named_baseline(suite.baseline, suite.name)
-    if suite.path is None:
-        return None
-    here = Path.cwd()
-    return _nearest(suite.name, here) or _nearest(suite.name, suite.path.absolute().parent)
-
-
-def check_baselines(suites: Sequence[SuiteSpec], folders: Sequence[Path]) -> None:
-    """Refuse baselines that cannot be read, before anything is evaluated.
+def open_baselines(
+    suites: Collection[SuiteSpec], folders: Sequence[Path]
+) -> Mapping[str, Baseline]:
+    """Open the baselines of suites, before anything is evaluated.
 
     Args:
         suites: that are going to be run.
         folders: the run folder of each.
+    Returns:
+        Suite name -> its baseline; suites that have none are left out.
     Raises:
-        StoreError: the one that was named is not there, one is unreadable or was changed, or the run
-            would replace it.
+        StoreError: as suite_baseline, or the run would replace its baseline.
     """
+    opened: dict[str, Baseline] = {}
     for suite, folder in zip(suites, folders, strict=True):
-        refuse_own_folder(suite, folder)
-        if (path := find_baseline(suite)) is not None:
-            open_baseline(path)
+        baseline = suite_baseline(suite)
+        if baseline is not None:
+            _refuse_own_folder(Path(baseline.source), folder)
+            opened[suite.name] = baseline
+    return opened
 
 
-def refuse_own_folder(suite: SuiteSpec, folder: Path) -> None:
-    """Refuse a baseline that is the run folder about to be written.
+def suite_baseline(suite: SuiteSpec) -> Baseline | None:
+    """Open the baseline that a suite is held against, if it has one.
 
     Raises:
-        StoreError: it is; it would be gone before it is compared with.
+        StoreError: the one that was named is not there, or one is unreadable, was changed, or is that of
+            another suite.
     """
     path = find_baseline(suite)
     if path is None:
-        return
-    run = path.parent if path.name == RUN_JSON else path
+        return None
+    baseline = open_baseline(path)
+    if baseline.suite != suite.name:
+        raise StoreError(
+            f"{path}: is the baseline of suite '{baseline.suite}', not of '{suite.name}'; name that of "
+            f"'{suite.name}' or a folder that has it, or move this one away and accept a run of "
+            f"'{suite.name}': clipeval baseline accept RUN"
+        )
+    return baseline
+
+
+def _refuse_own_folder(baseline: Path, folder: Path) -> None:
+    """Refuse a baseline that is the run folder about to be written: it would be gone before the end."""
+    run = baseline.parent if baseline.name == RUN_JSON else baseline
     if run.resolve() == folder.resolve():
         raise StoreError(
-            f"{path}: is the run folder that this run replaces, so that there would be nothing left to "
-            "compare with; accept it first (clipeval baseline accept RUN), or write this run elsewhere"
+            f"{baseline}: is the run folder that this run replaces, so that there would be nothing left "
+            "to compare with; accept it first (clipeval baseline accept RUN), or write this run elsewhere"
         )
 
 
@@ -200,24 +202,6 @@ def list_baselines(paths: tuple[Path, ...] = ()) -> tuple[Baseline, ...]:
     return tuple(open_baseline(file) for file in files)
 
 
-def baseline_of(suite: str) -> Path:
-    """Return the file of a suite's baseline: the nearest one, or where a first one belongs."""
-    return _nearest(suite, Path.cwd()) or BASELINES_FOLDER / f"{suite}.json"
-
-
-def _nearest(suite: str, start: Path) -> Path | None:
-    """Return baselines/SUITE.json in a folder or above it, up to the project's root (with `.git`)."""
-    here, name = Path.cwd(), BASELINES_FOLDER / f"{suite}.json"
-    for folder in (start, *start.parents):
-        with reporting_os_errors(f"cannot read {folder / name}"):
-            if (folder / name).is_file():
-                found = folder / name
-                return found.relative_to(here) if found.is_relative_to(here) else found
-            if (folder / ".git").exists():
-                return None
-    return None
-
-
 def _is_replaceable(target: Path) -> bool:
     """Say whether an earlier baseline, whole or not, is there.
 
@@ -239,26 +223,6 @@ def _is_replaceable(target: Path) -> bool:
 def _by_suite(path: Path) -> Path:
     candidate = baseline_of(str(path))
     return candidate if not path.exists() and candidate.is_file() else path
-
-
-def _named_baseline(path: Path, suite: str) -> Path:
-    with reporting_os_errors(f"cannot read {path}"):
-        is_there = path.exists()
-        is_folder_of_baselines = path.is_dir() and not (path / RUN_JSON).exists()
-    if is_folder_of_baselines:
-        file = path / f"{suite}.json"
-        if not file.is_file():
-            raise StoreError(
-                f"{path}: has no {file.name}; expected the baseline of suite '{suite}' in this folder, a "
-                "baseline file, or a run folder"
-            )
-        return file
-    if not is_there:
-        raise StoreError(
-            f"{path}: no such file; expected a baseline file, a folder of baselines, or a run folder; "
-            "make one of a run: clipeval baseline accept RUN"
-        )
-    return path
 
 
 def _doubts(record: RunRecord, run: Path) -> tuple[Notice, ...]:

@@ -1,27 +1,21 @@
-"""Compares the cells of a finished run: with their references, and with the baseline."""
+"""Compares the cells of a whole run: with their references, and with the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from clipeval.api.baselines import find_baseline, open_baseline
-from clipeval.api.judging import allows_other_model, compares_with_baseline
+from clipeval.api.comparer import MAX_FLIPS, Comparer, listing_at_most
 from clipeval.comparison import (
     adjust,
     cell_outcomes,
-    compare,
     confirm_winner,
     environment_changes,
-    find_counterpart,
     find_renamed,
 )
 from clipeval.errors import ComparisonError, ScoringError, StoreError
 from clipeval.gates import worst
-from clipeval.plan import build_plan
 from clipeval.records import (
-    Baseline,
     BaselineUse,
     CellOutcomes,
     Comparison,
@@ -29,170 +23,145 @@ from clipeval.records import (
     Notice,
     Predictions,
     RunRecord,
-    SuiteSpec,
+    Verdict,
 )
 from clipeval.records.comparisons import ComparisonKind
 
-MAX_FLIPS = 100
-"""Newly right and newly wrong images that run.json lists for each comparison; all are in the table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonRequest:
-    """What a suite wants its cells to be compared with; plain values, so that processes can hand it on."""
-
-    reference_templates: Mapping[str, str] = field(default_factory=dict)
-    """Data-set key -> template id."""
-    reference_model: str | None = None
-    baseline: str | None = None
-    """Path, as it is shown."""
-    folder: str = ""
-    """That it is relative to, whatever the current folder is by the time it is read again."""
-    has_baseline_gates: bool = False
-    """Cells that the baseline has and the suite does not are a failure then."""
-    any_model: bool = False
-    """The baseline's model may have another name."""
-    suite_cells: tuple[str, ...] | None = None
-    """Ids of all cells that the suite has; None if the command line replaced them."""
-    holdout: float | None = None
-
-    @classmethod
-    def of(cls, suite: SuiteSpec) -> ComparisonRequest:
-        """Read it off a suite.
-
-        Raises:
-            StoreError: the baseline that was named is not there.
-        """
-        path = find_baseline(suite)
-        return cls(
-            reference_templates=dict(suite.reference_templates),
-            reference_model=suite.reference_model,
-            baseline=str(path) if path else None,
-            folder=str(Path.cwd()),
-            has_baseline_gates=compares_with_baseline(suite.gates),
-            any_model=allows_other_model(suite),
-            suite_cells=tuple(cell.id for cell in build_plan(suite).cells)
-            if suite.is_whole
-            else None,
-            holdout=suite.holdout,
-        )
-
 
 def with_comparisons(
-    record: RunRecord, predictions: Mapping[str, Predictions], request: ComparisonRequest
+    record: RunRecord, predictions: Mapping[str, Predictions], comparer: Comparer
 ) -> RunRecord:
     """Return a run with everything compared that was asked for.
 
     What cannot be compared is told in a notice. Cells of the baseline that the suite has lost make the
-    verdict `fail`, where gates rely on the baseline.
+    verdict `fail`, where gates rely on the baseline; a baseline that is gone by now makes it `error`, and
+    so does a holdout that was asked for and cannot be made.
 
     Args:
         record: complete or partial, with its cells' own gates decided.
         predictions: of its cells, by id.
-        request: what to compare with.
+        comparer: the one that its gates were decided with, if that was in this process.
     """
     cells = [cell_outcomes(cell, predictions[cell.id]) for cell in record.cells]
-    comparer = _Comparer(request)
-    comparisons = [*comparer.templates(cells), *comparer.models(cells)]
-    holdouts = comparer.holdouts(cells)
-    use: BaselineUse | None = None
-    baseline = comparer.open_baseline(record.suite)
-    if baseline is not None:
-        comparisons += comparer.with_baseline(cells, baseline)
-        use = _use_of(baseline, record, cells, request)
-    states = [record.verdict]
+    run = _WholeRun(record, cells, comparer)
+    run.open_baseline()
+    comparisons = [*run.templates(), *run.models(), *run.with_baseline()]
+    holdouts, use = run.holdouts(), run.baseline_use()
+    states: list[Verdict] = [record.verdict, *run.states]
     if use and use.is_gated and (use.missing_cells or use.renamed_cells):
         states.append("fail")
-    if comparer.is_baseline_lost:
-        states.append("error")
     return replace(
         record,
         verdict=worst(states),
-        reference_model=request.reference_model,
-        comparisons=tuple(listing_at_most(one, MAX_FLIPS) for one in comparisons),
-        holdouts=tuple(
-            replace(one, confirmation=listing_at_most(one.confirmation, MAX_FLIPS))
-            for one in holdouts
-        ),
+        reference_model=comparer.request.reference_model,
+        comparisons=tuple(comparisons),
+        holdouts=tuple(holdouts),
         baseline=use,
-        notices=(*record.notices, *dict.fromkeys(comparer.notices)),
-    )
-
-
-def listing_at_most(comparison: Comparison, n_flips: int) -> Comparison:
-    """Return a comparison that names fewer images; its counts stay those of all."""
-    return replace(
-        comparison,
-        newly_right=comparison.newly_right[:n_flips],
-        newly_wrong=comparison.newly_wrong[:n_flips],
+        notices=(*record.notices, *dict.fromkeys(run.notices)),
     )
 
 
 @dataclass(slots=True)
-class _Comparer:
-    request: ComparisonRequest
+class _WholeRun:
+    record: RunRecord
+    cells: Sequence[CellOutcomes]
+    comparer: Comparer
     notices: list[Notice] = field(default_factory=list)
-    is_baseline_lost: bool = False
+    states: list[Verdict] = field(default_factory=list)
+    """What could not be done of what was asked for."""
 
-    def templates(self, cells: Sequence[CellOutcomes]) -> list[Comparison]:
+    def open_baseline(self) -> None:
+        """Read the baseline, if another process opened it; one that is gone by now is told of."""
+        try:
+            self.comparer.open_baseline()
+        except StoreError as error:
+            self._say("baseline-lost", str(error))
+            self.states.append("error")
+
+    def templates(self) -> list[Comparison]:
         """Compare every template with the reference template of its data set."""
         found: list[Comparison] = []
-        for family in _families(cells, lambda c: (c.dataset, c.model.id, _setting(c))):
-            wanted = self.request.reference_templates.get(family[0].dataset)
+        for family in _families(self.cells, _choice):
+            wanted = self.comparer.request.reference_templates.get(family[0].dataset)
             reference = next((cell for cell in family if cell.template == wanted), None)
             found += self._family(family, "template", reference)
         return found
 
-    def models(self, cells: Sequence[CellOutcomes]) -> list[Comparison]:
+    def models(self) -> list[Comparison]:
         """Compare every model with the reference model."""
         found: list[Comparison] = []
-        wanted = self.request.reference_model
-        for family in _families(cells, lambda c: (c.dataset, c.template, _setting(c))):
+        wanted = self.comparer.request.reference_model
+        for family in _families(self.cells, lambda c: (c.dataset, c.template, _setting(c))):
             reference = next((cell for cell in family if cell.model.id == wanted), None)
             found += self._family(family, "model", reference)
         return found
 
-    def with_baseline(self, cells: Sequence[CellOutcomes], baseline: Baseline) -> list[Comparison]:
+    def with_baseline(self) -> list[Comparison]:
         """Compare every cell with what it was."""
-        then = [one.outcomes for one in baseline.cells.values()]
-        pairs = [
-            (find_counterpart(then, now, any_model=self.request.any_model), now) for now in cells
-        ]
+        pairs = [(self.comparer.in_baseline(now), now) for now in self.cells]
         compared = [self._compare(was, now, "baseline") for was, now in pairs if was is not None]
         return [one for one in compared if one is not None]
 
-    def holdouts(self, cells: Sequence[CellOutcomes]) -> list[Holdout]:
+    def holdouts(self) -> list[Holdout]:
         """Confirm the best template of each data set and model on images it was not chosen on."""
-        if self.request.holdout is None:
+        request = self.comparer.request
+        if request.holdout is None:
             return []
         found: list[Holdout] = []
-        for family in _families(cells, lambda c: (c.dataset, c.model.id, _setting(c))):
+        guests = set(self.record.guest_cells)
+        for family in _families(self.cells, _choice):
+            if guests.issuperset(cell.cell for cell in family):
+                continue  # nobody asked which of these is best
             try:
-                found.append(
-                    confirm_winner(
-                        family,
-                        reference=self.request.reference_templates.get(family[0].dataset),
-                        fraction=self.request.holdout,
-                        setting=f"{family[0].device} {family[0].precision}",
-                    )
+                made = confirm_winner(
+                    family,
+                    reference=request.reference_templates.get(family[0].dataset),
+                    fraction=request.holdout,
+                    setting=_setting(family[0]),
                 )
             except (ComparisonError, ScoringError) as error:
-                self._say("no-holdout", str(error))
+                partial = "; the run is partial" if self.record.status == "partial" else ""
+                self._say("no-holdout", f"{error}{partial}")
+                self.states.append("error")
+            else:
+                few = listing_at_most(made.confirmation, MAX_FLIPS)
+                found.append(replace(made, confirmation=few))
         return found
 
-    def open_baseline(self, suite: str) -> Baseline | None:
-        """Read the baseline; one that is gone or broken by now is told of."""
-        if self.request.baseline is None:
+    def baseline_use(self) -> BaselineUse | None:
+        """Account for every cell of the baseline and of the run."""
+        baseline, request = self.comparer.baseline, self.comparer.request
+        if baseline is None:
             return None
-        try:
-            baseline = open_baseline(Path(self.request.folder, self.request.baseline))
-        except StoreError as error:
-            self._say("baseline-lost", str(error))
-            self.is_baseline_lost = True
-            return None
-        if baseline.suite != suite:
-            return None
-        return replace(baseline, source=self.request.baseline)
+        then, guests = self.comparer.baseline_cells(), set(self.record.guest_cells)
+        counterparts = {now.cell: self.comparer.in_baseline(now) for now in self.cells}
+        matched = {was.cell for was in counterparts.values() if was is not None}
+        left = [was for was in then if was.cell not in matched]
+        new = [
+            now for now in self.cells if counterparts[now.cell] is None and now.cell not in guests
+        ]
+        renamed = {
+            was.cell: now.cell for now in new if (was := find_renamed(left, now)) is not None
+        }
+
+        def is_known(cell: str) -> bool:
+            return request.suite_cells is None or cell in request.suite_cells
+
+        gone = [was.cell for was in left if not is_known(was.cell)]
+        return BaselineUse(
+            source=baseline.source,
+            accepted=baseline.accepted,
+            is_gated=request.has_baseline_gates,
+            missing_cells=tuple(cell for cell in gone if cell not in renamed),
+            renamed_cells=tuple((was, now) for was, now in renamed.items() if was in gone),
+            skipped_cells=tuple(
+                was.cell
+                for was in left
+                if is_known(was.cell) and was.cell not in self.record.planned_cells
+            ),
+            new_cells=tuple(now.cell for now in new if now.cell not in renamed.values()),
+            changes=environment_changes(baseline.environment, self.record.environment),
+        )
 
     def _family(
         self, family: Sequence[CellOutcomes], kind: ComparisonKind, reference: CellOutcomes | None
@@ -208,48 +177,13 @@ class _Comparer:
         self, base: CellOutcomes, candidate: CellOutcomes, kind: ComparisonKind
     ) -> Comparison | None:
         try:
-            return compare(base, candidate, kind=kind)
+            return self.comparer.compare(base, candidate, kind=kind)
         except (ComparisonError, ScoringError) as error:
             self._say("not-compared", str(error))
             return None
 
     def _say(self, code: str, message: str) -> None:
         self.notices.append(Notice(code, message))
-
-
-def _use_of(
-    baseline: Baseline,
-    record: RunRecord,
-    cells: Sequence[CellOutcomes],
-    request: ComparisonRequest,
-) -> BaselineUse:
-    """Account for every cell of the baseline and of the run."""
-    then = [one.outcomes for one in baseline.cells.values()]
-    guests = set(record.guest_cells)
-    counterparts = {
-        now.cell: find_counterpart(then, now, any_model=request.any_model) for now in cells
-    }
-    matched = {was.cell for was in counterparts.values() if was is not None}
-    left = [was for was in then if was.cell not in matched]
-    new = [now for now in cells if counterparts[now.cell] is None and now.cell not in guests]
-    renamed = {was.cell: now.cell for now in new if (was := find_renamed(left, now)) is not None}
-
-    def is_known(cell: str) -> bool:
-        return request.suite_cells is None or cell in request.suite_cells
-
-    gone = [was.cell for was in left if not is_known(was.cell)]
-    return BaselineUse(
-        source=baseline.source,
-        accepted=baseline.accepted,
-        is_gated=request.has_baseline_gates,
-        missing_cells=tuple(cell for cell in gone if cell not in renamed),
-        renamed_cells=tuple((was, now) for was, now in renamed.items() if was in gone),
-        skipped_cells=tuple(
-            was.cell for was in left if is_known(was.cell) and was.cell not in record.planned_cells
-        ),
-        new_cells=tuple(now.cell for now in new if now.cell not in renamed.values()),
-        changes=environment_changes(baseline.environment, record.environment),
-    )
 
 
 def _families(
@@ -260,6 +194,11 @@ def _families(
     for cell in cells:
         families.setdefault(key(cell), []).append(cell)
     return list(families.values())
+
+
+def _choice(cell: CellOutcomes) -> tuple[str, str, str]:
+    """Return what cells have in common of which the best template is to be chosen."""
+    return cell.dataset, cell.model.id, _setting(cell)
 
 
 def _setting(cell: CellOutcomes) -> str:

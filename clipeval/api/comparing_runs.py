@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipeval.api.baselines import baseline_of, open_baseline
+from clipeval.api.baseline_files import baseline_of
+from clipeval.api.baselines import open_baseline
 from clipeval.comparison import compare, environment_changes, match_cells
 from clipeval.errors import ComparisonError, ConfigError, ScoringError, did_you_mean
 from clipeval.gates import judge_drop, worst
 from clipeval.records import Baseline, Comparison, GateResult, Notice, Verdict
 from clipeval.records.comparisons import ComparisonKind
 from clipeval.records.specs import OnInconclusive
-from clipeval.store import read_run
 
 DEFAULT_MARGIN = 0.01
 _PERCENT = 100
@@ -54,7 +54,6 @@ def compare_runs(
     *,
     margin: float = DEFAULT_MARGIN,
     on_inconclusive: OnInconclusive = "warn",
-    kind: ComparisonKind = "run",
 ) -> RunComparison:
     """Compare the cells of two runs on the same images.
 
@@ -65,14 +64,43 @@ def compare_runs(
         candidate: likewise.
         margin: drop of top-1 that is tolerated, in [0, 1).
         on_inconclusive: what becomes of cells that the images cannot decide.
-        kind: how the comparisons are labelled.
     Raises:
         ConfigError: the margin is out of range.
         StoreError: a run cannot be read, or is partial.
         ComparisonError: no cell belongs to a cell of the other, or two cannot be paired image by image.
     """
     check_margin(margin)
-    then, now = open_baseline(base), open_baseline(candidate)
+    return _compare_sides(
+        open_baseline(base),
+        open_baseline(candidate),
+        margin=margin,
+        on_inconclusive=on_inconclusive,
+        kind="run",
+    )
+
+
+def diff_baseline(run: Path, *, file: Path | None = None) -> RunComparison:
+    """Compare a run with the baseline of its suite.
+
+    Args:
+        run: a run folder, or its run.json.
+        file: the baseline; the nearest baselines/SUITE.json if None.
+    Raises:
+        ClipEvalError: as compare_runs.
+    """
+    now = open_baseline(run)
+    then = open_baseline(file or baseline_of(now.suite))
+    return _compare_sides(then, now, margin=DEFAULT_MARGIN, on_inconclusive="warn", kind="baseline")
+
+
+def _compare_sides(
+    then: Baseline,
+    now: Baseline,
+    *,
+    margin: float,
+    on_inconclusive: OnInconclusive,
+    kind: ComparisonKind,
+) -> RunComparison:
     old = [one.outcomes for one in then.cells.values()]
     new = [one.outcomes for one in now.cells.values()]
     match = match_cells(old, new)
@@ -100,19 +128,6 @@ def compare_runs(
         environment_changes=environment_changes(then.environment, now.environment),
         notices=tuple(dict.fromkeys(notices)),
     )
-
-
-def diff_baseline(run: Path, *, file: Path | None = None) -> RunComparison:
-    """Compare a run with the baseline of its suite.
-
-    Args:
-        run: a run folder, or its run.json.
-        file: the baseline; baselines/SUITE.json in the current folder if None.
-    Raises:
-        ClipEvalError: as compare_runs.
-    """
-    base = file or baseline_of(read_run(run).suite)
-    return compare_runs(base, run, kind="baseline")
 
 
 def check_margin(margin: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from clipeval.errors import StoreError
 from clipeval.records import CellResult, Predictions, RunRecord
 from clipeval.store import read_predictions
+
+_ROUNDING = 1e-9
 
 
 def predictions_of(run: Path, record: RunRecord) -> dict[str, Predictions]:
@@ -45,6 +48,34 @@ def _refuse_other_run(run: Path, cell: CellResult, predictions: Predictions) -> 
             f"{run}: predictions.parquet of cell '{cell.id}' does not add up to the confusion matrix in "
             "run.json; they are not of the same run"
         )
+    _refuse_edited_metrics(run, cell, predictions)
+
+
+def _refuse_edited_metrics(run: Path, cell: CellResult, predictions: Predictions) -> None:
+    """Refuse metrics that the predictions do not give: somebody changed them by hand."""
+    for name, counted in _counted_metrics(predictions).items():
+        stated = cell.metrics.get(name)
+        if stated is not None and not math.isclose(stated.value, counted, abs_tol=_ROUNDING):
+            raise StoreError(
+                f"{run}: run.json says {name} {stated.value:.4f} of cell '{cell.id}', but its predictions "
+                f"give {counted:.4f}; expected run.json as clipeval wrote it: run the suite again"
+            )
+
+
+def _counted_metrics(predictions: Predictions) -> dict[str, float]:
+    """Count what single predictions decide, without scikit-learn, which takes long to start.
+
+    Returns:
+        top1, top5 and mean_per_class_recall, as clipeval.metrics measures them.
+    """
+    right = predictions.predicted == predictions.labels
+    in_top5 = (predictions.top5 == predictions.labels[:, None]).any(axis=1)
+    recalls = [right[predictions.labels == label].mean() for label in np.unique(predictions.labels)]
+    return {
+        "top1": float(right.mean()),
+        "top5": float(in_top5.mean()),
+        "mean_per_class_recall": float(np.mean(recalls)),
+    }
 
 
 def _confusion(predictions: Predictions, n_classes: int) -> list[list[int]] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from clipeval.api.baselines import find_baseline, open_baseline
-from clipeval.comparison import cell_outcomes, find_counterpart, find_renamed
+from clipeval.api.comparer import Comparer, ComparisonRequest
+from clipeval.comparison import cell_outcomes, find_renamed
 from clipeval.errors import ClipEvalError
 from clipeval.gates import Absent, Itself, decide
 from clipeval.plan import Cell, Plan, applies, reference_cell
@@ -15,7 +15,6 @@ from clipeval.records import (
     Baseline,
     CellOutcomes,
     EvaluatedCell,
-    GateSpec,
     SuiteSpec,
 )
 
@@ -27,27 +26,19 @@ class Judge:
     """Decides gates cell by cell; a cell's reference is asked for when a gate needs it."""
 
     plan: Plan
-    baseline: Baseline | Absent
+    comparer: Comparer
     _outcomes: dict[str, CellOutcomes] = field(default_factory=dict)
     """Of references, by cell id."""
 
     @classmethod
-    def of(cls, plan: Plan) -> Judge:
-        """Open the baseline that the plan's suite is held against.
+    def of(cls, plan: Plan, baseline: Baseline | None) -> Judge:
+        """Prepare to decide the gates of a plan.
 
-        Raises:
-            StoreError: the baseline that was named is not there, or one is unreadable or was changed.
+        Args:
+            plan: a suite and its cells.
+            baseline: that its cells are held against, as suite_baseline opens it.
         """
-        path = find_baseline(plan.suite)
-        if path is None:
-            return cls(plan, Absent(_no_baseline(plan.suite), state="fail"))
-        baseline = open_baseline(path)
-        if baseline.suite != plan.suite.name:
-            message = (
-                f"{path}: is the baseline of suite '{baseline.suite}', not of '{plan.suite.name}'"
-            )
-            return cls(plan, Absent(message, state="fail"))
-        return cls(plan, baseline)
+        return cls(plan, Comparer(ComparisonRequest.of(plan, baseline), baseline))
 
     def judge(
         self, cell: Cell, evaluated: EvaluatedCell, evaluate: EvaluateReference
@@ -69,18 +60,21 @@ class Judge:
                 return self._in_baseline(outcomes)
             return self._reference(cell, against, evaluate)
 
-        decided = decide(gates, evaluated.result, outcomes, counterpart)
+        decided = decide(
+            gates, evaluated.result, outcomes, counterpart, compare_pair=self.comparer.compare
+        )
         return replace(evaluated, result=replace(evaluated.result, gates=decided))
 
     def _in_baseline(self, outcomes: CellOutcomes) -> CellOutcomes | Absent:
-        if isinstance(self.baseline, Absent):
-            return self.baseline
-        cells = [one.outcomes for one in self.baseline.cells.values()]
-        found = find_counterpart(cells, outcomes, any_model=allows_other_model(self.plan.suite))
+        baseline = self.comparer.baseline
+        if baseline is None:
+            return Absent(_no_baseline(self.plan.suite), state="fail")
+        found = self.comparer.in_baseline(outcomes)
         if found is not None:
             return found
-        message = f"the baseline {self.baseline.source} has no cell '{outcomes.cell}'"
-        if (renamed := find_renamed(cells, outcomes)) is not None:
+        message = f"the baseline {baseline.source} has no cell '{outcomes.cell}'"
+        renamed = find_renamed(self.comparer.baseline_cells(), outcomes)
+        if renamed is not None:
             message += (
                 f"; it has the same prompts and images as '{renamed.cell}', so rename it back"
             )
@@ -115,20 +109,6 @@ def is_reference(plan: Plan, cell: Cell) -> bool:
         cell.template.id == suite.reference_templates.get(cell.dataset.key)
         or cell.model.id == suite.reference_model
     )
-
-
-def compares_with_baseline(gates: tuple[GateSpec, ...]) -> bool:
-    """Say whether any gate is decided against the baseline."""
-    return any(
-        gate.against == "baseline"
-        and (gate.max_drop is not None or gate.max_negative_flip_rate is not None)
-        for gate in gates
-    )
-
-
-def allows_other_model(suite: SuiteSpec) -> bool:
-    """Say whether a baseline of a model with another name will do: the command line named one model."""
-    return not suite.is_whole and len(suite.models) == 1
 
 
 def _no_baseline(suite: SuiteSpec) -> str:

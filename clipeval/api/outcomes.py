@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.comparer import Comparer, ComparisonRequest
 from clipeval.api.meanings import Meanings
 from clipeval.api.recording import completed_record, finish_folder, planned_record
 from clipeval.api.suites import run_folders
 from clipeval.errors import ConfigError, StoreError
-from clipeval.records import CellError, Environment, EvaluatedCell, Notice, RunRecord
+from clipeval.records import Baseline, CellError, Environment, EvaluatedCell, Notice, RunRecord
 from clipeval.store import (
     RunFolder,
     read_part_predictions,
@@ -30,8 +30,8 @@ class SuiteOutcome:
 
     suite: str
     environment: Environment
-    request: ComparisonRequest
-    """What its cells are compared with."""
+    comparer: Comparer = field(default_factory=Comparer)
+    """What its cells are compared with; nothing, as long as only guests have asked for the suite."""
     planned: dict[str, None] = field(default_factory=dict)
     """Cell ids, in order."""
     evaluated: dict[str, EvaluatedCell] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class SuiteOutcome:
         """
         self.planned.update(other.planned)
         self.guests.update(other.guests)
-        if self.request == ComparisonRequest():  # only guests had asked for the suite so far
-            self.request = other.request
+        if self.comparer.request == ComparisonRequest():
+            self.comparer = other.comparer
         self.kept_in += other.kept_in
         self.notices = tuple(dict.fromkeys((*self.notices, *other.notices)))
         found = {**self.errors, **other.errors}
@@ -75,7 +75,7 @@ class SuiteOutcome:
             self.suite,
             tuple(self.planned),
             self.environment,
-            reference_templates=self.request.reference_templates,
+            reference_templates=self.comparer.request.reference_templates,
             guest_cells=tuple(self.guests),
         )
         return replace(record, notices=self.notices)
@@ -112,14 +112,19 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
         with RunFolder.begin(folder, outcome.record) as opened:
             _add_cells(opened, outcome)
         errors = {error.id: error.message for error in outcome.errors.values()}
-        request = asdict(outcome.request)
+        request = asdict(outcome.comparer.request)
         exported.append({"folder": str(folder), "errors": errors, "request": request})
     return exported
 
 
-def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
+def import_outcome(
+    exported: ExportedOutcome, *, baselines: Mapping[str, Baseline] | None = None
+) -> SuiteOutcome:
     """Read what another process exported; its folder stays until finish_outcomes has written a run.
 
+    Args:
+        exported: by export_outcomes.
+        baselines: that were opened in this process, by suite; others are when they are needed.
     Raises:
         StoreError: it cannot be read.
     """
@@ -134,7 +139,9 @@ def import_outcome(exported: ExportedOutcome) -> SuiteOutcome:
     return SuiteOutcome(
         suite=record.suite,
         environment=record.environment,
-        request=ComparisonRequest(**exported["request"]),
+        comparer=Comparer(
+            ComparisonRequest(**exported["request"]), (baselines or {}).get(record.suite)
+        ),
         guests=dict.fromkeys(record.guest_cells),
         planned=dict.fromkeys(record.planned_cells),
         evaluated=evaluated,
@@ -154,7 +161,7 @@ def merge_outcomes(outcomes: Iterable[SuiteOutcome]) -> tuple[SuiteOutcome, ...]
             merged[outcome.suite] = SuiteOutcome(
                 suite=outcome.suite,
                 environment=outcome.environment,
-                request=outcome.request,
+                comparer=outcome.comparer,
             )
         merged[outcome.suite].add(outcome, meanings[outcome.suite])
     return tuple(merged.values())
@@ -226,9 +233,8 @@ def _rescue(outcome: SuiteOutcome, why: str) -> FinishedRun:
 def _write(outcome: SuiteOutcome, folder: Path) -> RunRecord:
     with RunFolder.begin(folder, outcome.record) as opened:
         _add_cells(opened, outcome)
-        return finish_folder(
-            opened, outcome.record, tuple(outcome.errors.values()), outcome.request
-        )
+        errors = tuple(outcome.errors.values())
+        return finish_folder(opened, outcome.record, errors, outcome.comparer)
 
 
 def _completed(outcome: SuiteOutcome) -> RunRecord:

@@ -6,18 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from clipeval.api.comparing import ComparisonRequest, with_comparisons
+from clipeval.api.comparer import Comparer
+from clipeval.api.comparing import with_comparisons
+from clipeval.api.documents import render_documents
 from clipeval.gates import worst
 from clipeval.records import (
     CellError,
     CellResult,
     Environment,
-    Predictions,
     RunRecord,
-    Thumbnail,
     Verdict,
 )
-from clipeval.report import render_html, render_junit, render_summary
 from clipeval.store import RunFolder
 
 
@@ -70,7 +69,7 @@ def finish_folder(
     folder: RunFolder,
     planned: RunRecord,
     errors: Sequence[CellError],
-    request: ComparisonRequest,
+    comparer: Comparer,
 ) -> RunRecord:
     """Complete a run folder from the cells added to it; return the record that run.json now holds.
 
@@ -78,23 +77,12 @@ def finish_folder(
         folder: with the cells.
         planned: the run as it was planned.
         errors: cells that could not be evaluated.
-        request: what the cells are compared with.
+        comparer: what the cells are compared with, and have been.
     Raises:
         StoreError: a file cannot be written; run.json then still says partial.
     """
     completed = completed_record(planned, folder.cells, errors)
     predictions = {cell.id: folder.predictions(cell.id) for cell in completed.cells}
-    record = with_comparisons(completed, predictions, request)
+    record = with_comparisons(completed, predictions, comparer)
     folder.finish(record, documents=render_documents(record, predictions, folder.thumbnails()))
     return record
-
-
-def render_documents(
-    record: RunRecord, predictions: Mapping[str, Predictions], thumbnails: Sequence[Thumbnail]
-) -> dict[str, str]:
-    """Render what people and CI systems read; the same input gives the same bytes."""
-    return {
-        "report.html": render_html(record, predictions, thumbnails),
-        "summary.md": render_summary(record),
-        "junit.xml": render_junit(record),
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipeval.api.recording import render_documents
+from clipeval.api.documents import render_documents
 from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
 from clipeval.store import (
     has_part,

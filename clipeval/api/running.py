@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from clipeval.api.baselines import refuse_own_folder
-from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.baselines import open_baselines
+from clipeval.api.holdouts import check_holdouts
 from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.api.suites import duplicate_template_notices
@@ -25,7 +25,7 @@ from clipeval.errors import (
 from clipeval.models import check_spec
 from clipeval.plan import Cell, Plan, build_plan, evaluation_order
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import CellError, EvaluatedCell, RunRecord, SuiteSpec
+from clipeval.records import Baseline, CellError, EvaluatedCell, RunRecord, SuiteSpec
 from clipeval.store import RunFolder, default_cache
 
 _Checked = TypeVar("_Checked")
@@ -35,6 +35,7 @@ def run(
     suite: SuiteSpec,
     folder: Path,
     *,
+    baselines: Mapping[str, Baseline] | None = None,
     use_cache: bool = True,
     download: bool = False,
     progress: Progress | None = None,
@@ -48,19 +49,21 @@ def run(
     Args:
         suite: what to run.
         folder: the run folder; an earlier run in it is replaced once the first cell is scored.
+        baselines: as open_baselines returned them for this folder; opened now if None.
         use_cache: read and write cached embeddings.
         download: fetch data sets that are not there.
         progress: told how far the work is.
         argv: the command to record; this process's if None.
     Raises:
-        ClipEvalError: nothing could be evaluated, the baseline is not there or not whole, or the folder
-            cannot be written.
+        ClipEvalError: nothing could be evaluated, the baseline is not there, not whole or another
+            suite's, the holdout cannot be made, or the folder cannot be written.
         KeyboardInterrupt: after the cells finished so far were written as a partial run.
     """
     plan = build_plan(suite)
     RunFolder.check(folder)
-    refuse_own_folder(suite, folder)
-    judge, request = Judge.of(plan), ComparisonRequest.of(suite)
+    if baselines is None:
+        baselines = open_baselines([suite], [folder])
+    judge = Judge.of(plan, baselines.get(suite.name))
     evaluator = Evaluator(
         batch_size=suite.batch_size,
         cache=default_cache() if use_cache else None,
@@ -78,13 +81,14 @@ def run(
     )
     notices = (*suite.notices, *duplicate_template_notices(suite))
     record = replace(record, notices=notices)
-    return _CellLoop(evaluator, judge, request).run(folder, record)
+    return _CellLoop(evaluator, judge).run(folder, record)
 
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
     """Meet the errors that cost nothing first: models by name, data sets, wording, the first model."""
     _refuse_all(check_spec, plan.suite.models, ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
+    check_holdouts([(plan.suite, cell) for cell in plan.cells], open_=evaluator.dataset)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
     first = evaluation_order(plan)[0]
     evaluator.model(first)
@@ -113,7 +117,6 @@ class _CellLoop:
 
     evaluator: Evaluator
     judge: Judge
-    request: ComparisonRequest
     _references: dict[str, EvaluatedCell | ClipEvalError] = field(default_factory=dict)
     _errors: list[CellError] = field(default_factory=list)
     _kinds: list[type[ClipEvalError]] = field(default_factory=list)
@@ -131,13 +134,13 @@ class _CellLoop:
                     opened.add_cell(evaluated.result, evaluated.predictions, evaluated.thumbnails)
             except KeyboardInterrupt:
                 if opened is not None:
-                    finish_folder(opened, record, self._errors, self.request)
+                    finish_folder(opened, record, self._errors, self.judge.comparer)
                 raise
             if opened is None:
                 # Cells of one data set or model fail alike: say each cause once.
                 messages = dict.fromkeys(error.message for error in self._errors)
                 raise self._kinds[0]("\n".join(messages))
-            return finish_folder(opened, record, self._errors, self.request)
+            return finish_folder(opened, record, self._errors, self.judge.comparer)
 
     def _evaluate(self, cell: Cell) -> EvaluatedCell | None:
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipeval.api.comparing import ComparisonRequest
+from clipeval.api.baselines import suite_baseline
 from clipeval.api.judging import Judge
 from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
@@ -17,7 +17,7 @@ from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
 from clipeval.models import ClipModel
 from clipeval.plan import Cell, build_plan
-from clipeval.records import CellError, CellResult, EvaluatedCell, SuiteSpec
+from clipeval.records import Baseline, CellError, CellResult, EvaluatedCell, SuiteSpec
 from clipeval.records.model_names import parse_model
 from clipeval.store import default_cache
 
@@ -45,18 +45,30 @@ class EvaluationSession:
     _models: ModelSlot = field(default_factory=ModelSlot, init=False)
     _suites: dict[str, _OpenSuite] = field(default_factory=dict, init=False)
     _datasets: dict[tuple[str, Path], ImageDataset] = field(default_factory=dict, init=False)
+    _baselines: dict[str, Baseline] = field(default_factory=dict, init=False)
+    """That were opened before; by suite."""
 
     @property
     def outcomes(self) -> tuple[SuiteOutcome, ...]:
         """What was found out so far, suite by suite."""
         return tuple(opened.outcome for opened in self._suites.values())
 
-    def plan(self, cells: Iterable[tuple[SuiteSpec, Cell]]) -> None:
+    def plan(
+        self,
+        cells: Iterable[tuple[SuiteSpec, Cell]],
+        *,
+        baselines: Mapping[str, Baseline] | None = None,
+    ) -> None:
         """Say what is going to be evaluated: what is missing at the end makes a run partial.
 
+        Args:
+            cells: of any suites.
+            baselines: as open_baselines returned them for these suites; opened now if None.
         Raises:
             ConfigError: two suites have one name.
+            StoreError: as suite_baseline.
         """
+        self._baselines.update(baselines or {})
         for suite, cell in cells:
             opened = self._open(suite, is_guest=False)
             opened.meanings.claim(cell)
@@ -137,7 +149,6 @@ class EvaluationSession:
             outcome = SuiteOutcome(
                 suite=suite.name,
                 environment=capture_environment(self.argv, folder=folder),
-                request=ComparisonRequest(),
             )
             opened = _OpenSuite(self._evaluator(suite), outcome, Meanings(suite.name))
             self._suites[suite.name] = opened
@@ -150,8 +161,9 @@ class EvaluationSession:
                 'pytestmark = pytest.mark.clip(suite="...")'
             )
         if opened.judge is None:
-            opened.judge = Judge.of(build_plan(suite))
-            opened.outcome.request = ComparisonRequest.of(suite)
+            baseline = self._baselines.get(suite.name) or suite_baseline(suite)
+            opened.judge = Judge.of(build_plan(suite), baseline)
+            opened.outcome.comparer = opened.judge.comparer
         opened.owner = suite.path
         opened.outcome.notices = suite.notices
         return opened

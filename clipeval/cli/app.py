@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from clipeval import __version__
-from clipeval.cli import cache, classify, compare, listing, run, upkeep
+import clipeval
+from clipeval.cli import baseline, cache, classify, compare, listing, run, upkeep
 from clipeval.cli.console import print_error
 from clipeval.cli.variadic import expand_lists
 from clipeval.errors import ClipEvalError
@@ -35,7 +35,7 @@ app = typer.Typer(
 
 def _show_version(requested: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if requested:
-        typer.echo(f"clipeval {__version__}")
+        typer.echo(f"clipeval {clipeval.__version__}")
         raise typer.Exit
 
 
@@ -53,8 +53,8 @@ def _root(
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("validate", epilog=run.VALIDATE_EXAMPLES)(run.validate)
 app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
-app.command("compare", epilog=compare.COMPARE_EXAMPLES)(compare.compare)
-app.add_typer(compare.baseline, name="baseline")
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.add_typer(baseline.app, name="baseline")
 app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
 app.command("doctor", epilog=upkeep.DOCTOR_EXAMPLES)(upkeep.doctor)

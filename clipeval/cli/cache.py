@@ -6,6 +6,7 @@ import typer
 
 from clipeval import api
 from clipeval.cli.console import out, plain
+from clipeval.wording import count
 
 EXAMPLES = """\
 Examples:\n
@@ -34,7 +35,7 @@ def info() -> None:
     """Say where the cache is, how many entries it has and how large it is."""
     cache = api.cache_info()
     out.print(
-        f"{plain(cache.root)}: {cache.n_entries} entries, {cache.size_bytes / 1e6:.1f} MB "
+        f"{plain(cache.root)}: {count(cache.n_entries, 'entry', 'entries')}, {cache.size_bytes / 1e6:.1f} MB "
         f"of at most {cache.max_bytes / 1e6:.0f} MB"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -13,7 +13,9 @@ from rich.table import Table
 from clipeval import api
 from clipeval.cli.console import out, plain, print_json, print_notices
 from clipeval.cli.run import PRECISIONS, PrecisionName
-from clipeval.records import Classification, ClassifiedImage
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import Classification, ClassifiedImage
 
 EXAMPLES = """\
 Examples:\n

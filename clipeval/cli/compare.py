@@ -1,32 +1,30 @@
-"""`clipeval compare` and `clipeval baseline accept|show|diff`."""
+"""`clipeval compare`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipeval import api
-from clipeval.cli.comparison_tables import baseline_table, comparisons_table, details
+from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.console import out, plain, print_error, print_json, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import gate_rows_table
-from clipeval.records.specs import OnInconclusive
+from clipeval.records.shared_causes import ToldGates
+from clipeval.wording import margin_text
 
-COMPARE_EXAMPLES = """\
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records.specs import OnInconclusive
+
+EXAMPLES = """\
 Examples:\n
   clipeval compare reports/before reports/after\n
   clipeval compare baselines/quickstart.json reports/quickstart --margin 0.02\n
   clipeval compare reports/before reports/after --json > comparison.json
-"""
-BASELINE_EXAMPLES = """\
-Examples:\n
-  clipeval baseline accept reports/quickstart\n
-  clipeval baseline show\n
-  clipeval baseline diff reports/quickstart
 """
 
 
@@ -41,12 +39,6 @@ _ON_INCONCLUSIVE: dict[OnInconclusiveName, OnInconclusive] = {
     OnInconclusiveName.warn: "warn",
     OnInconclusiveName.fail: "fail",
 }
-baseline = typer.Typer(
-    help="Accept a run as the baseline of its suite, look at baselines, compare a run with one.",
-    epilog=BASELINE_EXAMPLES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
 
 
 def compare(
@@ -69,72 +61,19 @@ def compare(
     if as_json:
         print_json(asdict(found))
         raise typer.Exit(EXIT_OF[found.verdict])
-    _print_comparison(found)
-    rows = [(one.candidate, gate) for one, gate in zip(found.comparisons, found.gates, strict=True)]
-    out.print(gate_rows_table(rows, title=f"at most {100 * found.margin:g} points worse"))
+    print_comparison(found)
+    rows = [
+        (one.candidate, ToldGates(results=(gate,)))
+        for one, gate in zip(found.comparisons, found.gates, strict=True)
+    ]
+    out.print(gate_rows_table(rows, title=f"at most {margin_text(found.margin)} worse"))
     colour = VERDICT_COLOURS[found.verdict]
     out.print(f"[bold {colour}]{found.verdict.upper()}[/]")
     raise typer.Exit(EXIT_OF[found.verdict])
 
 
-@baseline.command("accept", epilog="Example:\n\n  clipeval baseline accept reports/quickstart")
-def accept(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
-    *,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", metavar="FILE", help="Default: baselines/SUITE.json."),
-    ] = None,
-) -> None:
-    """Make a finished run what later runs of its suite are held against; commit the file."""
-    accepted = api.accept(run, file=file)
-    print_notices(accepted.notices)
-    verb = "replaced" if accepted.replaced else "wrote"
-    out.print(
-        f"{verb} {plain(str(accepted.file))}: suite '{plain(accepted.suite)}', "
-        f"{accepted.n_cells} cells, {accepted.size_bytes / 1000:.0f} kB"
-    )
-
-
-@baseline.command("show", epilog="Example:\n\n  clipeval baseline show quickstart")
-def show(
-    baselines: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="BASELINE", help="Files or suites; default: all in ./baselines."),
-    ] = None,
-) -> None:
-    """Show what was accepted: when, where, which cells, how good."""
-    for one in api.list_baselines(tuple(baselines or ())):
-        environment = one.environment
-        commit = (environment.git_commit or "none")[:12]
-        dirty = " with uncommitted changes" if environment.git_dirty else ""
-        out.print(
-            f"[bold]{plain(one.source)}[/]  suite '{plain(one.suite)}', accepted {plain(one.accepted)}"
-        )
-        out.print(
-            f"clipeval {plain(environment.clipeval)}, torch "
-            f"{plain(environment.packages.get('torch', '?'))}, {plain(environment.cpu)}, "
-            f"commit {plain(commit)}{dirty}"
-        )
-        out.print(baseline_table(one))
-
-
-@baseline.command("diff", epilog="Example:\n\n  clipeval baseline diff reports/quickstart")
-def diff(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
-    *,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", metavar="FILE", help="Default: baselines/SUITE.json."),
-    ] = None,
-) -> None:
-    """Show what is different about a run and the baseline of its suite; decides nothing."""
-    found = api.diff_baseline(run, file=file)
-    print_notices(found.notices)
-    _print_comparison(found)
-
-
-def _print_comparison(found: api.RunComparison) -> None:
+def print_comparison(found: api.RunComparison) -> None:
+    """Print two runs cell by cell: what changed, and which cells only one of them has."""
     for name, side in (("base", found.base), ("candidate", found.candidate)):
         out.print(f"{name:<9}  {plain(side.source)}  [dim]{plain(side.created)}[/]")
     if found.environment_changes:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from clipeval.cli.console import plain
-from clipeval.records import Baseline, Comparison, Difference, Holdout
+from clipeval.wording import count, p_text, points, points_interval, probability
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import Baseline, Comparison, Difference, Holdout
 
 N_CLASSES = 3
 N_IMAGES = 5
-SMALLEST_P = 0.001
-"""As many decimals as are shown."""
 _WORDS = {
     "better": "[green]better[/]",
     "worse": "[red]worse[/]",
@@ -41,7 +43,7 @@ def comparisons_table(comparisons: Sequence[Comparison]) -> Table:
     for one in comparisons:
         row = [
             difference_text(one.top1),
-            p_text(one),
+            _chance(one),
             f"{one.n_newly_wrong:,}",
             f"{one.n_newly_right:,}",
             f"{100 * one.detectable:.1f}" if one.reproduction is None else "-",
@@ -60,7 +62,7 @@ def details(comparison: Comparison) -> list[str]:
     lines += [
         f"  class {one.name}: recall {one.base_recall:.1%} -> {one.candidate_recall:.1%} "
         f"({one.n_newly_wrong:,} newly wrong, {one.n_newly_right:,} newly right of {one.n:,}; "
-        f"{'p <0.001' if one.adjusted_p < SMALLEST_P else f'p {one.adjusted_p:.3f}'} by Holm)"
+        f"{p_text(one.adjusted_p)} by Holm)"
         for one in changed
     ]
     lines += [
@@ -77,9 +79,9 @@ def holdout_text(found: Holdout) -> str:
     best = found.ranking[0]
     confirmed = found.confirmation
     return (
-        f"holdout {found.dataset}, {found.model}: '{found.winner}' won on {found.n_explored:,} images "
+        f"holdout {found.dataset}, {found.model}: '{found.winner}' won on {count(found.n_explored, 'image')} "
         f"with {best.top1:.1%}; on the {found.n_held_out:,} held out it has {found.winner_held_out:.1%}, "
-        f"{difference_text(confirmed.top1)} points against '{found.opponent}' (p {p_text(confirmed)})"
+        f"{difference_text(confirmed.top1)} points against '{found.opponent}' ({_chance_text(confirmed)})"
     )
 
 
@@ -114,14 +116,19 @@ def _without_shared_start(cell: str, other: str) -> str:
 
 def difference_text(found: Difference) -> str:
     """Format a difference in percentage points with its 95% interval, brackets escaped."""
-    numbers = [f"{100 * value:+.1f}" for value in (found.value, found.low, found.high)]
-    value, low, high = ("0.0" if float(text) == 0 else text for text in numbers)
-    return f"{value} \\[{low}, {high}]"
+    return f"{points(found.value)} \\{points_interval(found.low, found.high)}"
 
 
-def p_text(comparison: Comparison) -> str:
+def _chance(comparison: Comparison) -> str:
     """Format the p value, adjusted where it was; a reproduction has none."""
-    adjusted = comparison.q_value if comparison.q_value is not None else comparison.p_value
-    if adjusted is None:
-        return "-"
-    return f"<{SMALLEST_P}" if adjusted < SMALLEST_P else f"{adjusted:.3f}"
+    adjusted = _adjusted(comparison)
+    return "-" if adjusted is None else probability(adjusted)
+
+
+def _chance_text(comparison: Comparison) -> str:
+    adjusted = _adjusted(comparison)
+    return "no test" if adjusted is None else p_text(adjusted)
+
+
+def _adjusted(comparison: Comparison) -> float | None:
+    return comparison.q_value if comparison.q_value is not None else comparison.p_value

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,7 +21,9 @@ from rich.progress import (
 )
 
 from clipeval.progress import Advance
-from clipeval.records import Notice
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import Notice
 
 # C0 and C1 controls other than newline and tab, the characters that reorder text, and the halves of
 # surrogate pairs that stand for undecodable bytes in file names, which no terminal can be sent.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,11 @@ from clipeval.cli.comparison_tables import comparisons_table, details, holdout_t
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
-from clipeval.records import BaselineUse, Precision, RunRecord
+from clipeval.records.shared_causes import told_once
+from clipeval.wording import count
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import BaselineUse, Precision, RunRecord
 
 EXAMPLES = """\
 Examples:\n
@@ -142,12 +146,15 @@ def run(
     )
     loaded = api.load_suites(suites or (), overrides=overrides, catalog=datasets)
     folders = api.run_folders([suite.name for suite in loaded], out_dir)
-    api.check_baselines(loaded, folders)
+    baselines = api.open_baselines(loaded, folders)
+    plans = [api.build_plan(suite) for suite in loaded]
+    api.check_holdouts([(plan.suite, cell) for plan in plans for cell in plan.cells])
     worst = 0
     for suite, folder in zip(loaded, folders, strict=True):
         record = api.run(
             suite,
             folder,
+            baselines=baselines,
             use_cache=not no_cache,
             download=download,
             progress=TerminalProgress(),
@@ -172,7 +179,7 @@ def validate(
         print_notices(checked.notices)
         out.print(
             f"[green]ok[/] {plain(checked.path)}: suite '{plain(checked.suite)}', "
-            f"{len(checked.cells)} cell{'s' if len(checked.cells) != 1 else ''}"
+            f"{count(len(checked.cells), 'cell')}"
         )
 
 
@@ -186,9 +193,9 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     for error in record.errors:
         print_error(f"{error.id}: {error.message}")
     for cell in record.cells:
-        for gate in cell.gates:
-            if gate.state == "error":
-                print_error(f"{cell.id}: {gate.message}")
+        for gates in told_once(cell.gates):
+            if gates.state == "error":
+                print_error("\n  ".join([f"{cell.id}: {gates.lines[0]}", *gates.lines[1:]]))
     colour = VERDICT_COLOURS[record.verdict]
     partial = " (partial: some cells are missing)" if record.status == "partial" else ""
     has_gates = any(cell.gates for cell in record.cells)

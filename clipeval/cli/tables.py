@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from clipeval.cli.console import plain
 from clipeval.cli.exits import VERDICT_COLOURS
-from clipeval.records import CellResult, GateResult, MetricValue, RunRecord
+from clipeval.records.shared_causes import ToldGates, told_once
+from clipeval.records.stated_gates import gate_account
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import CellResult, MetricValue, RunRecord
 
 
 def cells_table(record: RunRecord) -> Table:
@@ -38,19 +43,23 @@ def cells_table(record: RunRecord) -> Table:
 
 
 def gates_table(record: RunRecord) -> Table:
-    """One row a gate that was decided."""
-    rows = [(cell.id, gate) for cell in record.cells for gate in cell.gates]
-    return gate_rows_table(rows, title="gates")
+    """One row a gate, and for a limit on classes one a class that did not pass; the title counts gates.
+
+    Gates of a cell that cannot be decided for the same cause share a row.
+    """
+    rows = [(cell.id, gates) for cell in record.cells for gates in told_once(cell.gates)]
+    return gate_rows_table(rows, title=gate_account(record))
 
 
-def gate_rows_table(rows: Iterable[tuple[str, GateResult]], *, title: str) -> Table:
-    """One row a gate: state, cell, and what was found."""
+def gate_rows_table(rows: Iterable[tuple[str, ToldGates]], *, title: str) -> Table:
+    """One row a gate, or gates that share a cause: state, cell, and what was found."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for name in ("", "cell", "gate"):
         table.add_column(name, overflow="fold")
-    for cell, gate in rows:
-        state = f"[{VERDICT_COLOURS[gate.state]}]{gate.state.upper()}[/]"
-        table.add_row(state, plain(cell), plain(gate.message))
+    for cell, gates in rows:
+        state = gates.state
+        coloured = f"[{VERDICT_COLOURS[state]}]{state.upper()}[/]"
+        table.add_row(coloured, plain(cell), "\n".join(map(plain, gates.lines)))
     return table
 
 

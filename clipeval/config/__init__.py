@@ -1,6 +1,7 @@
 """Suites and data-set catalogues: YAML in, checked specs or one located error out."""
 
 from clipeval.config.catalog import builtin_catalog, find_catalog, load_catalog
+from clipeval.config.comparison_options import compares_with_baseline
 from clipeval.config.options import Overrides
 from clipeval.config.overrides import adhoc_suite, override
 from clipeval.config.resolve import resolve_dataset, resolve_template
@@ -12,6 +13,7 @@ __all__ = [
     "adhoc_suite",
     "builtin_catalog",
     "catalog_schema",
+    "compares_with_baseline",
     "find_catalog",
     "load_catalog",
     "load_suite",

@@ -36,7 +36,7 @@ def with_comparison_options(suite: SuiteSpec, overrides: Overrides, *, base: Pat
     )
     if margin is not None:
         return replace(suite, gates=_with_margin(suite, margin, overrides.option("margin")))
-    if suite.baseline is None or _compares_with_baseline(suite.gates):
+    if suite.baseline is None or compares_with_baseline(suite.gates):
         return suite
     added = _drop_gate(DEFAULT_MARGIN, where=overrides.option("baseline"))
     notice = Notice(
@@ -48,13 +48,22 @@ def with_comparison_options(suite: SuiteSpec, overrides: Overrides, *, base: Pat
     return replace(suite, gates=(*suite.gates, added), notices=(*suite.notices, notice))
 
 
+def compares_with_baseline(gates: tuple[GateSpec, ...]) -> bool:
+    """Say whether any gate is decided against the baseline."""
+    return any(
+        gate.against == "baseline"
+        and (gate.max_drop is not None or gate.max_negative_flip_rate is not None)
+        for gate in gates
+    )
+
+
 def _with_margin(suite: SuiteSpec, margin: float, option: str) -> tuple[GateSpec, ...]:
     has_drop = any(_is_drop_of_cell(gate) for gate in suite.gates)
     gates = tuple(
         replace(gate, max_drop=margin) if _is_drop_of_cell(gate) else gate for gate in suite.gates
     )
     # Drops against the reference alone would leave a baseline that was named without a gate.
-    is_idle = suite.baseline is not None and not _compares_with_baseline(suite.gates)
+    is_idle = suite.baseline is not None and not compares_with_baseline(suite.gates)
     if has_drop and not is_idle:
         return gates
     return (*gates, _drop_gate(margin, where=option))
@@ -67,14 +76,6 @@ def _is_drop_of_cell(gate: GateSpec) -> bool:
 
 def _drop_gate(margin: float, *, where: str) -> GateSpec:
     return GateSpec(metric="top1", max_drop=margin, against="baseline", where=where)
-
-
-def _compares_with_baseline(gates: tuple[GateSpec, ...]) -> bool:
-    return any(
-        gate.against == "baseline"
-        and (gate.max_drop is not None or gate.max_negative_flip_rate is not None)
-        for gate in gates
-    )
 
 
 def _margin(overrides: Overrides) -> float | None:

@@ -8,15 +8,13 @@ import pytest
 
 from clipeval import api
 from clipeval.api.baselines import (
-    baseline_of,
     baseline_of_run,
-    find_baseline,
     list_baselines,
     open_baseline,
-    refuse_own_folder,
+    suite_baseline,
 )
 from clipeval.errors import StoreError
-from clipeval.records import GateResult, SuiteSpec
+from clipeval.records import GateResult
 from clipeval.store import read_baseline, read_run
 
 
@@ -29,27 +27,6 @@ def gate(state, against=None):
 
 def codes(accepted):
     return [notice.code for notice in accepted.notices]
-
-
-@pytest.fixture
-def suite(project):
-    def make(name="food", **changes):
-        return SuiteSpec(
-            name=name, path=project / "suites" / "food.yaml", datasets=(), models=(), templates=(),
-            **changes,
-        )  # fmt: skip
-
-    return make
-
-
-@pytest.fixture
-def accepted(project, evaluated, write_run):
-    """Return a function that makes a baseline file of suite `food`."""
-
-    def make(path, *, suite="food"):
-        return api.accept(write_run("run-to-accept", evaluated(), suite=suite), file=path).file
-
-    return make
 
 
 class TestAccept:
@@ -152,105 +129,43 @@ class TestDoubts:
         assert codes(api.accept(run)) == []
 
 
-class TestFind:
-    """The one that was named; else the nearest up to .git, from the current folder, then from the suite's."""
+class TestOpen:
+    """What a suite is held against is opened once, before anything is evaluated."""
 
-    def test_none(self, suite):
-        assert find_baseline(suite()) is None
-
-    def test_the_one_that_accept_and_diff_mean_comes_first(self, suite, accepted, project):
-        accepted(project / "suites/baselines/food.json")
-        assert find_baseline(suite()) == Path("suites/baselines/food.json")
-        accepted(project / "baselines/food.json")
-        assert find_baseline(suite()) == baseline_of("food") == Path("baselines/food.json")
-
-    def test_accept_in_a_subfolder_replaces_the_projects(
-        self, accepted, project, evaluated, write_run, monkeypatch
-    ):
-        accepted(project / "baselines/food.json")
-        run = write_run("run", evaluated()).absolute()
-        (project / "suites").mkdir(exist_ok=True)
-        monkeypatch.chdir(project / "suites")
-        found = api.accept(run)
-        assert found.replaced
-        assert found.file.resolve() == (project / "baselines/food.json").resolve()
-
-    def test_another_suites_is_not_taken(self, suite, accepted, project):
-        accepted(project / "baselines/other.json")
-        assert find_baseline(suite()) is None
-
-    def test_not_above_the_projects_root(self, project, accepted, monkeypatch):
-        inner = project / "inner"
-        (inner / ".git").mkdir(parents=True)
-        (project / "elsewhere" / ".git").mkdir(parents=True)
-        monkeypatch.chdir(project / "elsewhere")
-        accepted(project / "baselines/food.json")
-        path = inner / "suites" / "food.yaml"
-        spec = SuiteSpec(name="food", path=path, datasets=(), models=(), templates=())
-        assert find_baseline(spec) is None
-        accepted(inner / "baselines/food.json")
-        assert find_baseline(spec) == inner / "baselines/food.json"
-
-    def test_in_the_current_folder_first(self, suite, accepted, project, monkeypatch):
-        here = project / "suites" / "below"
-        here.mkdir(parents=True)
-        monkeypatch.chdir(here)
-        accepted(here / "baselines/food.json")
-        assert find_baseline(suite()) == Path("baselines/food.json")
-        accepted(project / "baselines/food.json")
-        assert find_baseline(suite()) == Path("baselines/food.json")
-
-    def test_not_for_a_suite_of_the_command_line(self, accepted, project):
-        accepted(project / "baselines/adhoc.json", suite="adhoc")
-        spec = SuiteSpec(name="adhoc", path=None, datasets=(), models=(), templates=())
-        assert find_baseline(spec) is None
-
-    def test_the_named_file_before_all(self, suite, accepted, project):
-        accepted(project / "suites/baselines/food.json")
-        named = accepted(project / "named.json")
-        assert find_baseline(suite(baseline=named)) == named
-
-    def test_the_suites_file_in_a_named_folder(self, suite, accepted, project):
-        file = accepted(project / "accepted/food.json")
-        assert find_baseline(suite(baseline=project / "accepted")) == file
-        with pytest.raises(
-            StoreError, match=r"accepted: has no other\.json; expected the baseline"
-        ):
-            find_baseline(suite("other", baseline=project / "accepted"))
-
-    @pytest.mark.parametrize("name", ["run-to-accept", "run-to-accept/run.json"])
-    def test_a_named_run(self, suite, accepted, project, name):
+    def test_gives_what_there_is_by_suite(self, suite, accepted, project):
         accepted(None)
-        found = find_baseline(suite(baseline=project / name))
-        assert found == project / name
-        assert list(open_baseline(found).cells) == ["food/m/photo"]
-
-    @pytest.mark.parametrize("name", ["none.json", "none/none.json", "n" * 300])
-    def test_a_named_one_that_is_not_there(self, suite, project, name):
-        with pytest.raises(StoreError, match=r"no such file; expected a baseline|cannot read"):
-            find_baseline(suite(baseline=project / name))
-
-
-class TestCheck:
-    def test_passes_what_is_whole_and_what_is_not_there(self, suite, accepted, project):
-        accepted(None)
-        api.check_baselines([suite(), suite("other")], [project / "one", project / "two"])
+        folders = [project / "one", project / "two"]
+        opened = api.open_baselines([suite(), suite("other")], folders)
+        assert list(opened) == ["food"]
+        assert opened["food"].source == "baselines/food.json"
+        assert list(opened["food"].cells) == ["food/m/photo"]
+        assert suite_baseline(suite("other")) is None
 
     def test_refuses_one_that_was_changed(self, suite, accepted, project):
         file = project / accepted(None)
         file.write_text(file.read_text().replace("a CPU", "a GPU"))
         with pytest.raises(StoreError, match=r"food\.json: was changed after it was accepted"):
-            api.check_baselines([suite("other"), suite()], [project / "one", project / "two"])
+            api.open_baselines([suite("other"), suite()], [project / "one", project / "two"])
+
+    def test_refuses_that_of_another_suite_and_says_what_to_do(self, suite, accepted, project):
+        accepted(project / "baselines/food.json", suite="drinks")
+        with pytest.raises(StoreError) as refused:
+            api.open_baselines([suite()], [project / "one"])
+        assert str(refused.value) == (
+            "baselines/food.json: is the baseline of suite 'drinks', not of 'food'; name that of 'food' or "
+            "a folder that has it, or move this one away and accept a run of 'food': "
+            "clipeval baseline accept RUN"
+        )
 
     @pytest.mark.parametrize("name", ["run", "run/run.json"])
     def test_refuses_the_run_folder_that_would_be_replaced(
-        self, suite, project, evaluated, write_run, name, monkeypatch
+        self, suite, project, evaluated, write_run, name
     ):
         write_run("run", evaluated())
+        named = suite(baseline=project / name)
         with pytest.raises(StoreError, match="is the run folder that this run replaces"):
-            refuse_own_folder(suite(baseline=project / name), Path("run"))
-        refuse_own_folder(suite(baseline=project / name), Path("run-2"))
-        refuse_own_folder(suite(), Path("run"))
+            api.open_baselines([named], [Path("run")])
+        assert list(api.open_baselines([named], [Path("run-2")])) == ["food"]
 
 
 class TestRunsAsBaselines:
@@ -272,6 +187,17 @@ class TestRunsAsBaselines:
             with pytest.raises(StoreError, match=message) as caught:
                 open_baseline(run)
             assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("metric", ["top1", "mean_per_class_recall"])
+    def test_are_refused_with_metrics_edited_by_hand(self, evaluated, write_run, metric):
+        run = write_run("run", evaluated(n_wrong=3))
+        record = json.loads((run / "run.json").read_text())
+        metrics = record["cells"][0]["metrics"]
+        metrics[metric] = {**metrics["top1"], "value": 0.99}
+        (run / "run.json").write_text(json.dumps(record))
+        said = rf"run\.json says {metric} 0\.9900 of cell 'food/m/photo', but its predictions give 0\.9000"
+        with pytest.raises(StoreError, match=said):
+            open_baseline(run)
 
     def test_are_refused_with_half_a_table(self, evaluated, write_run):
         table = write_run("run", evaluated()) / "predictions.parquet"

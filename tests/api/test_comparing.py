@@ -1,14 +1,14 @@
 """What a finished run is compared with, and which cells of its baseline are accounted for."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from clipeval import api
-from clipeval.api.comparing import MAX_FLIPS, ComparisonRequest, with_comparisons
+from clipeval.api.comparer import MAX_FLIPS, Comparer, ComparisonRequest
+from clipeval.api.comparing import with_comparisons
 from clipeval.api.recording import planned_record
-from clipeval.records import DatasetSpec, FolderSource, GateSpec, ModelSpec, SuiteSpec, TemplateSpec
 from clipeval.store import dump_run, read_run
 
 NEW_IN_RUNS = ("reference_model", "comparisons", "holdouts", "baseline", "guest_cells")
@@ -19,7 +19,7 @@ NEW_IN_GATES = ("against", "class_name", "p_value", "n_to_settle", "images")
 def compared(environment):
     """Return the record of a finished run of some cells, compared as a request says."""
 
-    def compare(*cells, request=None, guests=(), suite="food"):
+    def compare(*cells, request=None, guests=(), suite="food", status="complete"):
         record = replace(
             planned_record(
                 suite,
@@ -28,12 +28,12 @@ def compared(environment):
                 reference_templates={},
                 guest_cells=guests,
             ),
-            status="complete",
+            status=status,
             verdict="pass",
             cells=tuple(one.result for one in cells),
         )
         predictions = {one.result.id: one.predictions for one in cells}
-        return with_comparisons(record, predictions, request or ComparisonRequest())
+        return with_comparisons(record, predictions, Comparer(request or ComparisonRequest()))
 
     return compare
 
@@ -112,9 +112,23 @@ class TestHoldout:
         assert found.confirmation.n_images == found.n_held_out
         assert [one.template for one in found.ranking] == ["plate", "photo"]
 
-    def test_one_template_cannot_be_ranked_and_that_is_said(self, evaluated, compared):
+    def test_one_that_cannot_be_made_after_all_is_an_error(self, evaluated, compared):
         record = compared(evaluated(), request=ComparisonRequest(holdout=0.5))
         assert (record.holdouts, notices(record)) == ((), ["no-holdout"])
+        assert record.verdict == "error"
+        assert "has 1 template and nothing to choose from" in record.notices[0].message
+
+    def test_a_partial_run_says_that_it_is_one(self, evaluated, compared):
+        request = ComparisonRequest(holdout=0.5)
+        record = compared(evaluated(), request=request, status="partial")
+        assert record.notices[0].message.endswith("; the run is partial")
+
+    def test_templates_of_guests_alone_are_no_choice(self, evaluated, compared):
+        cells = [evaluated("photo"), evaluated("plate", n_wrong=3), evaluated(dataset="guest")]
+        request = ComparisonRequest(holdout=0.5)
+        record = compared(*cells, request=request, guests=("guest/m/photo",))
+        assert [one.dataset for one in record.holdouts] == ["food"]
+        assert (record.verdict, notices(record)) == ("pass", [])
 
 
 class TestBaseline:
@@ -192,10 +206,6 @@ class TestBaseline:
         assert (record.comparisons, notices(record)) == ((), ["not-compared"])
         assert "10 images only in the base" in record.notices[0].message
 
-    def test_of_another_suite_is_not_compared_with(self, evaluated, compared, baseline):
-        request = baseline(evaluated(), suite="drinks")
-        assert compared(evaluated(), request=request).baseline is None
-
     @pytest.mark.parametrize("content", [None, "{}"])
     def test_one_that_is_gone_or_broken_by_now_is_an_error(
         self, evaluated, compared, baseline, project, content
@@ -220,41 +230,6 @@ class TestBaseline:
         monkeypatch.chdir(project / "elsewhere")
         record = compared(evaluated(), request=request)
         assert (record.verdict, record.baseline.source) == ("pass", "baselines/food.json")
-
-
-class TestRequest:
-    @pytest.fixture
-    def suite(self, project):
-        return SuiteSpec(
-            name="food",
-            path=project / "suites" / "food.yaml",
-            datasets=(DatasetSpec(key="food", source=FolderSource(project)),),
-            models=(ModelSpec(id="m", kind="tiny", name="tiny"),),
-            templates=(TemplateSpec(id="photo", templates=("{}",)),),
-            reference_templates={"food": "photo"},
-            gates=(GateSpec(metric="top1", max_drop=0.01),),
-            holdout=0.25,
-        )
-
-    def test_is_read_off_a_suite(self, suite, evaluated, write_run, project):
-        assert ComparisonRequest.of(suite).baseline is None
-        api.accept(write_run("accepted", evaluated()))
-        assert ComparisonRequest.of(suite) == ComparisonRequest(
-            reference_templates={"food": "photo"},
-            baseline="baselines/food.json",
-            folder=str(project),
-            has_baseline_gates=True,
-            suite_cells=("food/m/photo",),
-            holdout=0.25,
-        )
-
-    def test_a_suite_that_the_command_line_changed_has_no_cells_to_lose(self, suite):
-        request = ComparisonRequest.of(replace(suite, is_whole=False))
-        assert (request.suite_cells, request.any_model) == (None, True)
-
-    def test_survives_the_way_to_another_process(self, suite):
-        request = ComparisonRequest.of(suite)
-        assert ComparisonRequest(**asdict(request)) == request
 
 
 def test_a_run_json_from_before_comparisons_still_reads_and_renders(

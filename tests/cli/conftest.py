@@ -28,6 +28,15 @@ class Ended:
     err: str
 
 
+def refused(ended, *texts):
+    """Assert one message on stderr, nothing on stdout, exit code 2."""
+    assert (ended.code, ended.out) == (2, ""), ended
+    assert ended.err.startswith("error: ")
+    assert "Traceback" not in ended.err
+    for text in texts:
+        assert text in ended.err
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """An empty folder that is the current one; nothing is read or kept outside of it."""

@@ -261,7 +261,7 @@ class TestOtherVerbs:
 
     def test_cache_is_measured_and_cleared(self, clipeval):
         clipeval(*RUN, "--template", "a {}")
-        assert "1 entries" in clipeval("cache", "info").out
+        assert "1 entry," in clipeval("cache", "info").out
         assert "removed" in clipeval("cache", "clear").out
         assert api.cache_info().n_entries == 0
 

@@ -1,20 +1,13 @@
-"""`clipeval compare` and `clipeval baseline`: what is printed, and what it comes to as an exit code."""
+"""`clipeval compare`: what is printed, and what it comes to as an exit code."""
 
 import json
 import shutil
 
 import pytest
 
+from tests.cli.conftest import refused
+
 BASE, NOISY = "digits/local-dir:../model", "digits/local-dir:noisy-model"
-
-
-def refused(ended, *texts):
-    """Assert one message on stderr, nothing on stdout, exit code 2."""
-    assert (ended.code, ended.out) == (2, ""), ended
-    assert ended.err.startswith("error: ")
-    assert "Traceback" not in ended.err
-    for text in texts:
-        assert text in ended.err
 
 
 SINGLE = ("only-photo", "only-bare")
@@ -101,42 +94,3 @@ def test_json_is_all_there_is_and_nothing_else_is_on_stdout(trial):
         assert {each["name"] for each in one["per_class"]} >= {"zero", "nine"}
     assert found["notices"][0]["code"] == "matched-by-name"
     assert found["only_in_base"] == found["only_in_candidate"] == []
-
-
-class TestBaseline:
-    def test_accept_says_what_it_wrote_and_what_speaks_against_it(self, trial, project):
-        ended = trial("baseline", "accept", "noisy")
-        assert ended.code == 0
-        assert ended.out.startswith("replaced baselines/small.json: suite 'small', 2 cells, ")
-        assert ended.err == ""
-        ended = trial("baseline", "accept", "base", "--file", "mine.json")
-        assert ended.out.startswith("wrote mine.json: ")
-
-    def test_accept_refuses_what_is_no_finished_run(self, trial, project):
-        refused(trial("baseline", "accept", "suites"), "expected a run folder")
-        record = json.loads((project / "base/run.json").read_text())
-        record |= {"status": "partial", "cells": record["cells"][:1]}
-        (project / "base/run.json").write_text(json.dumps(record))
-        before = (project / "baselines/small.json").read_bytes()
-        refused(trial("baseline", "accept", "base"), "is a partial run (1 of 2 cells)")
-        assert (project / "baselines/small.json").read_bytes() == before
-
-    def test_show_tells_what_was_accepted(self, trial):
-        for words in ((), ("small",), ("baselines/small.json",)):
-            ended = trial("baseline", "show", *words)
-            assert ended.code == 0
-            assert "baselines/small.json  suite 'small', accepted 20" in ended.out
-            assert f"{BASE}/photo" in ended.out
-        refused(trial("baseline", "show", "smal"), "smal: no such file")
-
-    def test_show_refuses_one_that_was_edited(self, trial, project):
-        file = project / "baselines/small.json"
-        file.write_text(file.read_text().replace('"n": 30', '"n": 31', 1))
-        refused(trial("baseline", "show"), "was changed after it was accepted")
-
-    def test_diff_shows_and_decides_nothing(self, trial):
-        ended = trial("baseline", "diff", "noisy")
-        assert ended.code == 0
-        assert "against the baseline" in ended.out
-        assert "worse" in ended.out
-        refused(trial("baseline", "diff", "noisy", "--file", "none.json"), "no such file")

@@ -42,6 +42,40 @@ def test_without_a_baseline_gates_that_need_it_fail(trial, project, monkeypatch)
     assert "note no-step-summary: " in ended.err
 
 
+MANY = """\
+gates:
+  - {metric: top1, min: 0.1, max_drop: 0.01}
+  - {metric: macro_f1, max_drop: 0.02}
+  - {metric: macro_recall, max_drop: 0.02}
+  - {metric: top5, max_drop: 0.02}
+  - {metric: top1, max_negative_flip_rate: 0.02}
+  - {metric: recall, classes: [zebra, yak], min: 0.1, max: 0.9}
+"""
+
+
+def test_one_cause_is_said_once_a_cell_with_the_gates_that_it_concerns(trial, project, rewrite):
+    rewrite("gates: {top1: {max_drop: 0.2}}", MANY)
+    (project / "baselines/small.json").unlink()
+    ended = trial("run", SUITE)
+    assert ended.code == 2
+    table = " ".join(ended.out.split())
+    assert table.count("has no baseline to compare with") == 2
+    assert (
+        table.count(
+            "gates: top1 max_drop 0.01, macro_f1 max_drop 0.02, macro_recall max_drop 0.02, "
+            "top5 max_drop 0.02, top1 max_negative_flip_rate 0.02"
+        )
+        == 2
+    )
+    error, gates = ended.err.splitlines()[:2]
+    assert error.startswith(
+        "error: digits/local-dir:../model/photo: digits has no classes 'zebra' (did you mean 'zero'?), "
+        "'yak'; available: zero, one, two, "
+    )
+    assert gates == "  gates: recall min 0.1, recall max 0.9"
+    assert ended.err.count("zebra") == 2
+
+
 def test_a_renamed_a_vanished_and_a_new_cell_are_said_and_fail(trial, rewrite):
     rewrite('photo: "a photo of the number {}", bare: "{}"', 'snap: "a photo of the number {}"')
     rewrite("templates: {", 'templates: {extra: "the {}", ')
@@ -131,6 +165,35 @@ class TestRefusedBeforeAnythingIsEncoded:
     def test_a_baseline_that_was_named_and_is_not_there(self, refused):
         assert "none.json: no such file" in refused(SUITE, "--baseline", "none.json")
         assert "suites: has no small.json" in refused(SUITE, "--baseline", "suites")
+
+    def test_the_baseline_of_another_suite(self, refused, project):
+        text = (project / SUITE).read_text().replace("suite: small", "suite: other")
+        (project / "suites/other.yaml").write_text(text)
+        message = refused("suites/other.yaml", "--baseline", "baselines/small.json")
+        assert "is the baseline of suite 'small', not of 'other'; name that of 'other'" in message
+
+    @pytest.mark.parametrize(
+        ("words", "text"),
+        [
+            (
+                ("--holdout", "0.001"),
+                "of the 30 images of data set 'digits' leaves 0 to confirm on",
+            ),
+            (("--holdout", "0.999"), "leaves 30 to confirm on and 0 to choose on"),
+            (("--holdout", "0.5", "--template", "bare"), "'digits' has 1 template and nothing to"),
+        ],
+    )
+    def test_a_holdout_that_cannot_be_made(self, refused, words, text):
+        message = refused(SUITE, *words)
+        assert message.startswith("error: holdout: ")
+        assert message.count("holdout: ") == 1
+        assert text in message
+
+    def test_a_holdout_that_a_later_suite_cannot_make(self, refused, project):
+        text = (project / SUITE).read_text().replace("suite: small", "suite: late")
+        late = project / "suites/late.yaml"
+        late.write_text(text.replace(', bare: "{}"', ""))
+        assert "has 1 template" in refused(SUITE, late, "--holdout", "0.5")
 
     def test_a_margin_or_a_holdout_out_of_range(self, refused):
         assert "--margin: got the number 2" in refused(SUITE, "--margin", "2")

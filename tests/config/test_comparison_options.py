@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from clipeval.config import Overrides, adhoc_suite, builtin_catalog, override
+from clipeval.config import (
+    Overrides,
+    adhoc_suite,
+    builtin_catalog,
+    compares_with_baseline,
+    override,
+)
 from clipeval.errors import ConfigError
 from clipeval.records import (
     DatasetSpec,
@@ -116,6 +122,13 @@ class TestBaseline:
             replace(REFERENCE_DROP, max_drop=0.03),
             GateSpec(metric="top1", max_drop=0.03, where="--margin"),
         )
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"), [(DROP, True), (FLIPS, True), (FLOOR, False), (REFERENCE_DROP, False)]
+)
+def test_a_baseline_is_needed_for_drops_and_flips_against_it(gate, expected):
+    assert compares_with_baseline((gate,)) is expected
 
 
 class TestHoldout:
