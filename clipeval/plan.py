@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from clipeval.records import (
     SuiteSpec,
     TemplateSpec,
 )
+
+_SETTING = re.compile(r"@(?P<setting>[a-z]+(?::\d+)?-(?:fp32|bf16|fp16))$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,20 @@ def templates_of(suite: SuiteSpec, dataset: DatasetSpec) -> Sequence[TemplateSpe
     if ids is None:
         return suite.templates
     return [template for template in suite.templates if template.id in ids]
+
+
+def item_name_of(cell_id: str) -> str:
+    """Return `digits[tiny-photo]` for `digits/tiny/photo`: all that a cell that did not run has.
+
+    A model id may hold slashes (`ViT-B-32/openai`); data-set keys and template ids do not. An id of
+    another form is kept as it is.
+    """
+    dataset, _, rest = cell_id.partition("/")
+    model, slash, template = rest.rpartition("/")
+    if not slash:
+        return cell_id
+    named = _SETTING.sub(r"-\g<setting>", template)
+    return f"{dataset}[{model}-{named}]"
 
 
 def _coordinates(cell: Cell) -> tuple[str, ...]:

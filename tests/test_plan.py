@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipeval.errors import ConfigError
-from clipeval.plan import applies, build_plan, evaluation_order, reference_cell
+from clipeval.plan import applies, build_plan, evaluation_order, item_name_of, reference_cell
 from clipeval.records import (
     DatasetSpec,
     DigitsSource,
@@ -236,3 +236,17 @@ class TestEvaluationOrder:
         ):
             runs = [one for i, one in enumerate(together) if i == 0 or together[i - 1] != one]
             assert len(runs) == len(set(runs))
+
+
+@pytest.mark.parametrize(
+    ("cell_id", "name"),
+    [
+        ("digits/tiny/photo", "digits[tiny-photo]"),
+        ("food/ViT-B-32/openai/plate", "food[ViT-B-32/openai-plate]"),
+        ("digits/tiny/photo@cpu-fp32", "digits[tiny-photo-cpu-fp32]"),
+        ("digits/tiny/at@home", "digits[tiny-at@home]"),
+        ("odd", "odd"),
+    ],
+)
+def test_item_name_of_a_cell_that_did_not_run(cell_id, name):
+    assert item_name_of(cell_id) == name

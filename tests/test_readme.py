@@ -1,6 +1,9 @@
 """What README shows is what happens."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 # pytester forgets what a run in this process has imported, and torch cannot be imported twice.
@@ -35,6 +38,35 @@ def test_the_first_commands_name_files_that_are_there():
     install, run = blocks("sh")[0].splitlines()
     assert install.startswith("pip install .")
     assert (ROOT / run.removeprefix("clipeval run ")).is_file()
+
+
+def test_the_output_of_the_quickstart_is_what_it_prints(tmp_path):
+    """Every word and number; columns may be wider elsewhere, and the run folder is another one here."""
+    command = blocks("sh")[0].splitlines()[1].split()[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "clipeval", *command, "--out", tmp_path / "run"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "CLIPEVAL_CACHE": str(tmp_path / "cache"),
+            "GITHUB_STEP_SUMMARY": "",
+            "PYTHONIOENCODING": "utf-8",
+        },
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    shown = words(blocks("text")[0])
+    printed = words(done.stdout.replace(str(tmp_path / "run"), "reports/quickstart"))
+    notes = [line for line in shown if line.startswith("note ")]
+    assert notes == [line for line in words(done.stderr) if line.startswith("note ")]
+    assert [line for line in shown if line not in notes] == printed
+
+
+def words(text):
+    """Return the lines with words in them, blanks between these made one."""
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return [line for line in lines if line.strip("─ ")]
 
 
 def test_every_link_leads_somewhere():

@@ -103,7 +103,7 @@ def zero_shot(request: pytest.FixtureRequest) -> ZeroShot:
         except ClipEvalError as error:
             # The test's own line and the message are all that helps; not how clipeval got there.
             raise error.with_traceback(None) from None
-        request.node.user_properties.extend(metric_properties(result))
+        request.node.user_properties.extend(metric_properties(result, suite=asked.suite.name))
         return result
 
     return evaluate

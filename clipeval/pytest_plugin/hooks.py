@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ import pytest
 
 from clipeval import api
 from clipeval.errors import ClipEvalError
+from clipeval.pytest_plugin.junit import add_comparisons
+from clipeval.pytest_plugin.lost_cells import report_lost_cells
 from clipeval.pytest_plugin.outcome import INCONCLUSIVE, problems_of, summary_lines
 from clipeval.pytest_plugin.state import (
     STATE,
@@ -23,7 +27,7 @@ from clipeval.pytest_plugin.state import (
 from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
 
 if TYPE_CHECKING:
-    from clipeval.records import SuiteSpec
+    from clipeval.records import Baseline, SuiteSpec
 
 RUNS = "clipeval_runs"
 MARKERS = (
@@ -118,40 +122,62 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     An xdist worker leaves the run folders to its controller.
 
     Raises:
-        UsageError: suites clash, or a run folder cannot be written.
+        UsageError: suites clash, a run folder cannot be written, or what was asked for cannot be done.
     """
     config = session.config
     chosen = [item for item in session.items if isinstance(item, CellItem)]
     if not chosen or config.option.collectonly:
         return
-    # First of all: the session imports torch, which takes longer than to find a baseline broken.
-    _check_baselines(config, tuple({item.suite.name: item.suite for item in chosen}.values()))
-    evaluation = session_of(config)
-    try:
-        evaluation.plan((item.suite, item.cell) for item in chosen)
-    except ClipEvalError as error:
-        raise pytest.UsageError(str(error)) from error
+    cells = [(item.suite, item.cell) for item in chosen]
+    with _usage_errors():
+        # First of all: the session imports torch, which takes longer than to find a baseline broken.
+        baselines = _opened_baselines(config, {suite.name: suite for suite, _ in cells}.values())
+        if not is_worker(config):  # whose controller has asked before giving out cells
+            api.check_holdouts(cells)
+        evaluation = session_of(config)
+        evaluation.plan(cells, baselines=baselines)
     if not is_worker(config):
         _check_folders(config, [outcome.suite for outcome in evaluation.outcomes])
 
 
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Let pytest end with one message and exit code 4 where it cannot begin."""
+    try:
+        yield
+    except ClipEvalError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def _check_folders(config: pytest.Config, suites: Sequence[str]) -> None:
-    try:
+    with _usage_errors():
         api.check_folders(suites, out_folder(config), base=config.invocation_params.dir)
-    except ClipEvalError as error:
-        raise pytest.UsageError(str(error)) from error
 
 
-def _check_baselines(config: pytest.Config, suites: Sequence[SuiteSpec]) -> None:
+def _opened_baselines(
+    config: pytest.Config, suites: Collection[SuiteSpec]
+) -> Mapping[str, Baseline]:
     folders = api.run_folders([suite.name for suite in suites], out_folder(config))
-    try:
-        api.check_baselines(suites, [config.invocation_params.dir / one for one in folders])
-    except ClipEvalError as error:
-        raise pytest.UsageError(str(error)) from error
+    return api.open_baselines(suites, [config.invocation_params.dir / one for one in folders])
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write run folders; an xdist worker leaves that to its controller."""
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Write run folders before other plugins finish, among them junit, and add to its file after them."""
+    _finish(session)
+    yield
+    config = session.config
+    state = config.stash[STATE]
+    junit = config.getoption("xmlpath", None)
+    if junit and state.finished:
+        # As pytest reads it; tests may have changed the current folder.
+        name = Path(os.path.expandvars(junit)).expanduser()
+        problem = add_comparisons(config.invocation_params.dir / name, state.finished)
+        state.notes += [f"note junit: {problem}"] if problem else []
+
+
+def _finish(session: pytest.Session) -> None:
+    """Write run folders and report lost cells; an xdist worker leaves that to its controller."""
     config = session.config
     state = config.stash[STATE]
     own = state.session.outcomes if state.session else ()
@@ -166,10 +192,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         base=config.invocation_params.dir,
     )
     state.problems += [problem for run in state.finished for problem in problems_of(run)]
+    has_lost_cells = report_lost_cells(config, state.finished, state.suite_ids)
     for run in state.finished:
         if (notice := api.add_to_step_summary(run.record)) is not None:
             state.notes.append(f"note {notice.code}: {notice.message}")
-    if state.problems and session.exitstatus == pytest.ExitCode.OK:
+    if (state.problems or has_lost_cells) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -190,30 +217,42 @@ class _FromWorkers:
 
     def __init__(self) -> None:
         self._is_checked = False
+        self._baselines: Mapping[str, Baseline] = {}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 (xdist is not typed)
-        """Check the run folders of the suites that were collected, before any cell is given out."""
+        """Check the suites that were collected, before any cell is given out."""
         if self._is_checked:
             return
         self._is_checked = True
-        collected = dict.fromkeys(node.config.rootpath / id_.partition("::")[0] for id_ in ids)
-        files = [file for file in collected if is_suite(file)]
+        names: dict[Path, set[str]] = {}
+        for id_ in ids:
+            file, _, name = id_.partition("::")
+            # `--dist loadgroup` puts `@GROUP` behind the name.
+            names.setdefault(node.config.rootpath / file, set()).add(name.rpartition("]")[0] + "]")
+        files = [file for file in names if is_suite(file)]
         if not files:
             return
-        try:
+        with _usage_errors():
             suites = api.load_suites(files, overrides=overrides_of(node.config))
-        except ClipEvalError as error:
-            raise pytest.UsageError(str(error)) from error
-        _check_folders(node.config, [suite.name for suite in suites])
-        _check_baselines(node.config, suites)
+            for suite, path in zip(suites, files, strict=True):
+                suite_id = os.path.relpath(path, node.config.rootpath).replace(os.sep, "/")
+                node.config.stash[STATE].suite_ids[suite.name] = suite_id
+            _check_folders(node.config, [suite.name for suite in suites])
+            self._baselines = _opened_baselines(node.config, suites)
+            api.check_holdouts(
+                (suite, cell)
+                for suite, file in zip(suites, files, strict=True)
+                for cell in api.build_plan(suite).cells
+                if cell.item_name in names[file]
+            )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401 (xdist is not typed)
         state = node.config.stash[STATE]
         for exported in getattr(node, "workeroutput", {}).get(RUNS, []):
             try:
-                state.from_workers.append(api.import_outcome(exported))
+                state.from_workers.append(api.import_outcome(exported, baselines=self._baselines))
             except ClipEvalError as error:
                 state.problems.append(
                     f"results of worker {node.gateway.id} are missing: {error}; "

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from clipeval.records.shared_causes import told_once
+from clipeval.records.stated_gates import stated_gates
+from clipeval.wording import count
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,6 +18,12 @@ if TYPE_CHECKING:
 
 INCONCLUSIVE = "clipeval_inconclusive"
 """Property of a test of which a gate is undecided."""
+SUITE = "clipeval_suite"
+"""Property that names the suite of the cell that follows."""
+CELL = "clipeval_cell"
+"""Property that names the cell that a test evaluated; what follows is about it."""
+NOT_DONE = ("baseline-lost", "no-holdout")
+"""Codes of notices that something asked for could not be done."""
 
 
 _UNPRINTABLE = re.compile(
@@ -41,11 +51,15 @@ def check_gates(result: CellResult) -> None:
     if not failed:
         return
     not_passed = [*failed, *(gate for gate in result.gates if gate.state == "inconclusive")]
-    lines = [f"{result.id}: {len(failed)} of {len(result.gates)} gates failed"]
+    gates = stated_gates(result.gates)
+    n_failed = sum(gate.state in {"fail", "error"} for gate in gates)
+    lines = [f"{result.id}: {n_failed} of {count(len(gates), 'gate')} failed"]
     named: set[tuple[str, ...]] = set()
-    for gate in not_passed:
+    for told in told_once(not_passed):
+        gate, (message, *more) = told.results[0], told.lines
         against = f" (against {gate.against})" if gate.against else ""
-        lines.append(f"  {gate.state.upper()}  {gate.message}{against}")
+        lines.append(f"  {told.state.upper()}  {message}{against}")
+        lines += [f"        {line}" for line in more]
         if gate.images and gate.images not in named:
             lines.append(f"        images behind it: {', '.join(gate.images)}")
             named.add(gate.images)
@@ -68,31 +82,53 @@ def gate_properties(result: CellResult) -> list[tuple[str, object]]:
 def problems_of(run: FinishedRun) -> list[str]:
     """Return why a run fails although each of its tests may have passed."""
     problems = list(run.problems)
-    problems += [notice.message for notice in run.record.notices if notice.code == "baseline-lost"]
-    use = run.record.baseline
-    if use is not None and use.is_gated:
-        suite = f"suite '{run.record.suite}'"
-        problems += [
-            f"{suite}: the baseline {use.source} has the cell '{cell}', and the suite no longer does; "
-            "put it back, or accept a run without it: clipeval baseline accept RUN"
-            for cell in use.missing_cells
-        ]
-        problems += [
-            f"{suite}: '{now}' is called '{then}' in the baseline {use.source}; "
-            "rename it back, or accept a run: clipeval baseline accept RUN"
-            for then, now in use.renamed_cells
-        ]
+    problems += [one.message for one in run.record.notices if one.code in NOT_DONE]
     return problems
 
 
-def metric_properties(result: CellResult) -> list[tuple[str, object]]:
-    """Return a cell's metrics as properties for junit and other reporters."""
-    properties: list[tuple[str, object]] = [("clipeval_cell", result.id)]
+def place_properties(suite: str, cell: str) -> list[tuple[str, object]]:
+    """Return which cell of which suite a test is about, as properties."""
+    return [(SUITE, one_line(suite)), (CELL, one_line(cell))]
+
+
+def metric_properties(result: CellResult, *, suite: str) -> list[tuple[str, object]]:
+    """Return a cell's metrics as properties for junit and other reporters.
+
+    Args:
+        result: the cell.
+        suite: name of the suite that it is of.
+    """
+    properties = place_properties(suite, result.id)
     for name, metric in result.metrics.items():
         properties.append((name, metric.value))
         if metric.low is not None and metric.high is not None:
             properties += [(f"{name}_low", metric.low), (f"{name}_high", metric.high)]
     return properties
+
+
+def comparison_properties(comparison: Comparison, number: int) -> list[tuple[str, object]]:
+    """Return what a cell was compared with, and what came of it, as properties for junit.
+
+    Args:
+        comparison: of the cell.
+        number: which of the test's comparisons it is, from 1.
+    """
+    start = f"comparison_{number}"
+    base = _named_base(comparison)
+    values = {
+        "against": base,
+        "difference": comparison.top1.value,
+        "low": comparison.top1.low,
+        "high": comparison.top1.high,
+        "p_value": comparison.p_value,
+        "q_value": comparison.q_value,
+        "newly_wrong": comparison.n_newly_wrong,
+        "newly_right": comparison.n_newly_right,
+    }
+    return [
+        (start, f"{comparison.candidate} against {base}: {comparison.message}"),
+        *((f"{start}_{name}", value) for name, value in values.items() if value is not None),
+    ]
 
 
 def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
@@ -107,7 +143,7 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     lines = [f"{cell.id:<{width}}  {_top1(cell)}" for cell in record.cells]
     partial = ""
     if record.status == "partial":
-        partial = f", partial: {len(record.cells)} of {len(record.planned_cells)} cells evaluated"
+        partial = f", partial: {len(record.cells)} of {count(len(record.planned_cells), 'cell')} evaluated"
     report = "no report written"
     if run.folder is not None:
         folder = run.folder.relative_to(base) if run.folder.is_relative_to(base) else run.folder
@@ -127,7 +163,7 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
     lines += [
-        f"holdout {one.dataset}, {one.model}: '{one.winner}' won on {one.n_explored:,} images with "
+        f"holdout {one.dataset}, {one.model}: '{one.winner}' won on {count(one.n_explored, 'image')} with "
         f"{one.ranking[0].top1:.1%}; on the {one.n_held_out:,} held out it has {one.winner_held_out:.1%}"
         for one in record.holdouts
     ]

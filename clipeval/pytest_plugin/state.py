@@ -21,6 +21,8 @@ class PluginState:
     session: EvaluationSession | None = None
     suite_paths: dict[str, Path] = field(default_factory=dict)
     """Which file a suite's name was read from."""
+    suite_ids: dict[str, str] = field(default_factory=dict)
+    """Node id of a suite's file, by the suite's name; on an xdist controller too, which collects nothing."""
     from_workers: list[SuiteOutcome] = field(default_factory=list)
     finished: tuple[FinishedRun, ...] = ()
     problems: list[str] = field(default_factory=list)

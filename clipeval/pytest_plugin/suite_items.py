@@ -69,6 +69,7 @@ class SuiteFile(pytest.File):
                 f"{self.path}: suite '{suite.name}' has the name of {other}; "
                 "run folders are named after suites: give each its own name"
             )
+        self.config.stash[STATE].suite_ids[suite.name] = self.nodeid
         for cell in plan.cells:
             yield CellItem.of_cell(self, suite=suite, cell=cell)
 
@@ -115,5 +116,6 @@ class CellItem(pytest.Function, _NamedItem):
 def _evaluate_cell(request: pytest.FixtureRequest) -> None:
     item = request.node
     result = session_of(item.config).evaluate(item.suite, item.cell)
-    item.user_properties.extend([*metric_properties(result), *gate_properties(result)])
+    item.user_properties.extend(metric_properties(result, suite=item.suite.name))
+    item.user_properties.extend(gate_properties(result))
     check_gates(result)

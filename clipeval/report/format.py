@@ -1,9 +1,14 @@
-"""Numbers and text as people read them; rounding happens here and nowhere else."""
+"""Numbers and text as the page and the summary show them.
+
+Points, counts and p values are said by the rules of `clipeval.wording`, with a true minus sign.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+
+from clipeval import wording
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -34,7 +39,6 @@ _METRIC_NAMES = {
 _UNSAFE_TO_SHOW = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-_SMALLEST_P = 0.001
 _KIB = 1024
 _MINUTE_S = 60
 _HOUR_S = 3600
@@ -66,13 +70,14 @@ def logit(score: float) -> str:
 
 def points(difference: float) -> str:
     """Format a difference of proportions in percentage points, always signed: `+1.2`, `0.0`."""
-    text = f"{100 * difference:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", MINUS)
+    return wording.points(difference).replace("-", MINUS)
 
 
 def points_interval(low: float | None, high: float | None) -> str:
     """Format an interval of a difference in points, both ends signed: `[-3.9, +0.8]`."""
-    return "" if low is None or high is None else f"[{points(low)}, {points(high)}]"
+    if low is None or high is None:
+        return ""
+    return wording.points_interval(low, high).replace("-", MINUS)
 
 
 def points_apart(distance: float) -> str:
@@ -90,16 +95,6 @@ def limit_number(limit: float) -> str:
     """Format a limit times 100 with as many decimals as it has, at least one: 0.0025 -> `0.25`."""
     text = f"{100 * limit:.10g}"
     return (text if "." in text or "e" in text else f"{text}.0").replace("-", MINUS)
-
-
-def probability(p: float) -> str:
-    """Format a p or q value: `0.031`, or `< 0.001`."""
-    return "< 0.001" if p < _SMALLEST_P else f"{p:.3f}"
-
-
-def p_words(p: float) -> str:
-    """Say a p value in running text: `p 0.031`, `p < 0.001`."""
-    return f"p {probability(p)}"
 
 
 def tiny(value: float) -> str:
@@ -132,13 +127,6 @@ def size(n_bytes: int) -> str:
             break
         amount, unit = amount / _KIB, larger
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
-
-
-def count(number: int, singular: str | None = None, plural: str | None = None) -> str:
-    """Format a count with its noun: `1,024 images`, `1 class`."""
-    if singular is None:
-        return f"{number:,}"
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def timestamp(created: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from clipeval.records import GateResult
 from clipeval.report import format as fmt
+from clipeval.wording import count
 
 
 def gate_name(gate: GateResult) -> str:
@@ -13,6 +17,13 @@ def gate_name(gate: GateResult) -> str:
     else:
         name = fmt.metric_name(gate.metric) + (" drop" if gate.kind == "max_drop" else "")
     return name if gate.class_name is None else f"{name} of {gate.class_name}"
+
+
+def limit_name(gate: GateResult, *, quote: Callable[[str], str] = str) -> str:
+    """Name a limit of all its classes: `Recall ≥ 80.0%`, `Recall drop ≤ 1.0 points against baseline`."""
+    name = quote(gate_name(replace(gate, class_name=None)))
+    limit = limit_text(gate).removeprefix("drop ").removeprefix("newly wrong ")
+    return f"{name} {limit}" + ("" if gate.against is None else f" against {quote(gate.against)}")
 
 
 def limit_text(gate: GateResult) -> str:
@@ -56,9 +67,9 @@ def settling(gate: GateResult) -> str:
     n = gate.n_to_settle
     if gate.state != "inconclusive" or n is None:
         return ""
-    if str(n) in gate.message or fmt.count(n) in gate.message:
+    if str(n) in gate.message or count(n) in gate.message:
         return ""
-    return f"about {fmt.count(n, 'image')} would settle it"
+    return f"about {count(n, 'image')} would settle it"
 
 
 def why(gate: GateResult) -> str:

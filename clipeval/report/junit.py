@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from clipeval.plan import item_name_of
 from clipeval.records import BaselineUse, CellError, CellResult, Comparison, GateResult, RunRecord
-from clipeval.report import format as fmt
+from clipeval.records.stated_gates import stated_gates
 from clipeval.report.format import visible
-from clipeval.report.gate_text import gate_name, gate_sentence
-from clipeval.report.names import item_name, result_item_name
+from clipeval.report.gate_text import gate_name, gate_sentence, limit_name
+from clipeval.report.names import result_item_name
 from clipeval.report.views.verdict import missing_cells
+from clipeval.wording import count
 
 _FAILED = ("fail", "error")
 
@@ -96,7 +98,10 @@ def _comparison_properties(properties: ET.Element, comparison: Comparison) -> No
 def _headline(failed: list[GateResult]) -> str:
     if len(failed) == 1:
         return gate_sentence(failed[0])
-    return f"{fmt.count(len(failed), 'gate')} not passed"
+    gates = stated_gates(failed)
+    if len(gates) == 1:
+        return f"{limit_name(failed[0])}: {count(len(failed), 'class', 'classes')} not passed"
+    return f"{count(len(gates), 'gate')} not passed"
 
 
 def _lost_cases(record: RunRecord, baseline: BaselineUse) -> list[ET.Element]:
@@ -109,21 +114,21 @@ def _lost_cases(record: RunRecord, baseline: BaselineUse) -> list[ET.Element]:
     ]
     cases = []
     for cell, message in lost:
-        case = _new_case(record, item_name(cell), time_s=0.0)
+        case = _new_case(record, item_name_of(cell), time_s=0.0)
         _problem(case, "failure", message, [message])
         cases.append(case)
     return cases
 
 
 def _error_case(record: RunRecord, error: CellError) -> ET.Element:
-    case = _new_case(record, item_name(error.id), time_s=0.0)
+    case = _new_case(record, item_name_of(error.id), time_s=0.0)
     first_line = error.message.splitlines()[0] if error.message.strip() else "no message"
     _problem(case, "error", first_line, [error.message])
     return case
 
 
 def _missing_case(record: RunRecord, cell_id: str) -> ET.Element:
-    case = _new_case(record, item_name(cell_id), time_s=0.0)
+    case = _new_case(record, item_name_of(cell_id), time_s=0.0)
     message = "the run ended before this cell was evaluated"
     _problem(case, "error", message, [message])
     return case

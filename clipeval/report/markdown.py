@@ -19,6 +19,9 @@ _INERT_SENTENCE = re.compile(
 
 A bracket before `(` or another bracket would be a link; an angle without a name is no tag.
 """
+MAX_NAME = 160
+MAX_SENTENCE = 240
+"""Characters; longer text from outside is shortened, so that one name cannot fill a comment."""
 _LINKED = re.compile(r"www\.|://", re.IGNORECASE)
 _WORD_JOINER = "\N{WORD JOINER}"
 _WHITESPACE = re.compile(r"\s+")
@@ -28,15 +31,20 @@ def escape(text: str) -> str:
     """Make text inert in one line of markdown or one cell of a table.
 
     Plain names stay as they are; anything else becomes a code span, the only place where GitHub
-    reads neither markup, HTML, links nor mentions.
+    reads neither markup, HTML, links nor mentions. A long one loses its middle.
     """
-    flat = flatten(text)
+    flat = _shortened_name(text)
     return flat if _is_inert(flat, _INERT) else _code_span(flat)
 
 
 def escape_sentence(text: str) -> str:
-    """Make a sentence inert, keeping ordinary punctuation readable; anything else is a code span."""
+    """Make a sentence inert, keeping ordinary punctuation readable; anything else is a code span.
+
+    A long one loses its end.
+    """
     flat = flatten(text)
+    if len(flat) > MAX_SENTENCE:
+        flat = flat[: MAX_SENTENCE - 1].rstrip() + "…"
     return flat if _is_inert(flat, _INERT_SENTENCE) else _code_span(flat)
 
 
@@ -47,18 +55,34 @@ def flatten(text: str) -> str:
 
 def code_html(text: str) -> str:
     """Make text inert inside an HTML block, where markdown is not read but mentions still are."""
-    return f"<code>{html.escape(flatten(text))}</code>"
+    return f"<code>{html.escape(_shortened_name(text))}</code>"
 
 
-def details(summary_html: str, body: str) -> str:
-    """Fold markdown away; GitHub reads it as markdown only after a blank line."""
-    return f"<details><summary>{summary_html}</summary>\n\n{body}\n\n</details>"
+def details_start(summary_html: str) -> str:
+    """Begin a fold; GitHub reads what is in it as markdown only after a blank line."""
+    return f"<details><summary>{summary_html}</summary>\n\n"
 
 
-def table(header: list[str], rows: list[list[str]], *, numeric: range) -> str:
-    """Lay out a table; the `numeric` columns align right."""
+DETAILS_END = "\n\n</details>"
+
+
+def table_head(header: list[str], *, numeric: range) -> str:
+    """Lay out the head of a table, to which rows are added; the `numeric` columns align right."""
     rule = ["---:" if i in numeric else "---" for i in range(len(header))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+    return f"{table_row(header)}\n{table_row(rule)}\n"
+
+
+def table_row(cells: list[str]) -> str:
+    """Lay out one row of a table."""
+    return "| " + " | ".join(cells) + " |"
+
+
+def _shortened_name(text: str) -> str:
+    flat = flatten(text)
+    if len(flat) <= MAX_NAME:
+        return flat
+    half = (MAX_NAME - 1) // 2
+    return f"{flat[:half]}…{flat[-half:]}"
 
 
 def _is_inert(flat: str, pattern: re.Pattern[str]) -> bool:

@@ -2,53 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
 from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
 from clipeval.report import format as fmt
+from clipeval.report.fitting import Section, fit
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
-from clipeval.report.markdown import code_html, details, escape, escape_sentence, flatten, table
+from clipeval.report.markdown import (
+    DETAILS_END,
+    code_html,
+    details_start,
+    escape,
+    escape_sentence,
+    table_head,
+    table_row,
+)
+from clipeval.report.open_gates import open_gate_lines
 from clipeval.report.views.baseline import cell_lists, holdout_sentences
-from clipeval.report.views.moved import Move, moves, unmoved
+from clipeval.report.views.moved import moves, unmoved
 from clipeval.report.views.verdict import missing_cells, n_images, reason
+from clipeval.wording import count
 
+MAX_BYTES = 65_000
+"""A comment on GitHub holds 65,536 characters, a step summary 1 MiB."""
 MAX_IMAGES = 20
-MAX_GATES = 50
 MAX_MOVES = 30
-"""A comment on GitHub holds 65,536 characters; the page has the rest."""
-_MAX_MESSAGE = 240
+MAX_NAMED = 20
+"""Cells or models that one line names."""
+MAX_OPEN = 3
+"""Inconclusive gates that have rows of their own; more are told cell by cell."""
+_SHARING = 5
+"""Gates named in the title of the images behind them."""
 _COLUMNS = ("top1", "top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
-_Missed = list[tuple[CellResult, GateResult]]
+_Gates = Sequence[tuple[CellResult, GateResult]]
 
 
 def render_summary(record: RunRecord) -> str:
     """Render a run as GitHub-flavoured markdown; the same input gives the same text.
 
     The verdict comes first, then what moved; what did not is counted and folded away.
+
+    Returns:
+        At most MAX_BYTES in UTF-8: where a run has more to say, what matters least is left out, and
+        the text says so.
     """
-    missed = [(cell, gate) for cell in record.cells for gate in cell.gates if gate.state != "pass"]
-    moved = moves(record, quote=escape)
-    blocks = [_headline(record), *_warnings(record), *_gates(missed)]
-    if record.errors:
-        lines = [
-            f"- {escape(error.id)}: {escape_sentence(error.message)}" for error in record.errors
-        ]
-        blocks.append("Cells that could not be evaluated:\n\n" + "\n".join(lines))
-    blocks += _moved(moved)
-    counted = [*unmoved(record), *holdout_sentences(record, quote=escape)]
-    blocks += [f"{line}." for line in counted]
-    if record.baseline is not None:
-        has_news = bool(moved or missed or record.verdict != "pass")
-        blocks += _baseline(record.baseline, has_news=has_news)
-    if record.cells:
-        cells = _cell_table(record.cells)
-        is_folded = bool(record.comparisons or missed)
-        blocks.append(details("All cells", cells) if is_folded else cells)
-    return "\n\n".join(blocks) + "\n"
+    gates = [(cell, gate) for cell in record.cells for gate in cell.gates]
+    failed = [pair for pair in gates if pair[1].state in ("fail", "error")]
+    open_ = [pair for pair in gates if pair[1].state == "inconclusive"]
+    in_rows = [*failed, *(open_ if len(open_) <= MAX_OPEN else [])]
+    moved = _moved(record)
+    has_news = bool(moved.lines or failed or open_ or record.verdict != "pass")
+    is_folded = bool(record.comparisons or failed or open_)
+    sections = (
+        Section(lines=tuple(_warnings(record)), nouns=("warning", "warnings"), between="\n\n"),
+        _gate_table(in_rows),
+        _open_gates(record if len(open_) > MAX_OPEN else None),
+        _errors(record),
+        moved,
+        Section(
+            lines=tuple(
+                f"{line}." for line in (*unmoved(record), *holdout_sentences(record, quote=escape))
+            ),
+            nouns=("sentence", "sentences"),
+            between="\n\n",
+        ),
+        _baseline(record.baseline, has_news=has_news),
+        _images_behind(in_rows),
+        _cell_table(record.cells, is_folded=is_folded),
+    )
+    return fit(_headline(record), sections, max_bytes=MAX_BYTES)
 
 
 def _headline(record: RunRecord) -> str:
     counts = (
-        fmt.count(len(record.cells), "cell"),
-        fmt.count(n_images(record), "image"),
+        count(len(record.cells), "cell"),
+        count(n_images(record), "image"),
         reason(record),
     )
     return f"**{record.verdict.upper()}** {escape(record.suite)}: {', '.join(counts)}"
@@ -58,27 +87,23 @@ def _warnings(record: RunRecord) -> list[str]:
     found = []
     missing = missing_cells(record)
     if missing or record.status == "partial":
-        names = ", ".join(escape(cell) for cell in missing)
-        account = f"{len(missing)} of {fmt.count(len(record.planned_cells), 'cell')} missing"
-        found.append(f"**Partial run**: {account}{': ' + names if names else ''}.")
+        account = f"{len(missing)} of {count(len(record.planned_cells), 'cell')} missing"
+        names = f": {_listed(map(escape, missing))}" if missing else ""
+        found.append(f"**Partial run**: {account}{names}.")
     random_models = dict.fromkeys(c.model.id for c in record.cells if c.model.random_weights)
     if random_models:
-        names = ", ".join(escape(model) for model in random_models)
+        names = _listed(map(escape, random_models))
         found.append(f"**Random weights: accuracy here means nothing** ({names}).")
     failed = {c.dataset.key: c.dataset for c in record.cells if c.dataset.n_failed}
     found += [
-        f"**Images left out** of {escape(key)}: "
-        f"{fmt.count(one.n_failed)} of {fmt.count(one.n_expected)}."
+        f"**Images left out** of {escape(key)}: {count(one.n_failed)} of {count(one.n_expected)}."
         for key, one in failed.items()
     ]
     return found
 
 
-def _gates(missed: _Missed) -> list[str]:
-    """List gates that did not pass, then the images behind each, folded away."""
-    if not missed:
-        return []
-    shown = missed[:MAX_GATES]
+def _gate_table(gates: _Gates) -> Section:
+    """List gates with what was found, those that failed first."""
     header = ["Cell", "Gate", "State", "Value", "Interval", "Limit", "Why"]
     rows = [
         [
@@ -88,18 +113,15 @@ def _gates(missed: _Missed) -> list[str]:
             value_text(gate),
             interval_text(gate) or fmt.DASH,
             limit_text(gate),
-            escape_sentence(_shortened(why(gate))) if why(gate) else fmt.DASH,
+            escape_sentence(why(gate)) if why(gate) else fmt.DASH,
         ]
-        for cell, gate in shown
+        for cell, gate in gates
     ]
-    blocks = ["Gates that did not pass:\n\n" + table(header, rows, numeric=range(3, 6))]
-    if len(missed) > len(shown):
-        blocks.append(f"{fmt.count(len(missed) - len(shown), 'more gate')} in report.html.")
-    behind: dict[tuple[str, tuple[str, ...]], list[GateResult]] = {}
-    for cell, gate in shown:
-        if gate.images:
-            behind.setdefault((cell.id, gate.images), []).append(gate)
-    return blocks + [_images(cell, images, gates) for (cell, images), gates in behind.items()]
+    return Section(
+        opening="Gates that did not pass:\n\n" + table_head(header, numeric=range(3, 6)),
+        lines=tuple(map(table_row, rows)),
+        nouns=("gate that did not pass", "gates that did not pass"),
+    )
 
 
 def _gate(gate: GateResult) -> str:
@@ -107,52 +129,93 @@ def _gate(gate: GateResult) -> str:
     return name if gate.against is None else f"{name} against {escape(gate.against)}"
 
 
+def _open_gates(record: RunRecord | None) -> Section:
+    lines = [] if record is None else open_gate_lines(record.cells, quote=escape)
+    return Section(
+        opening="Inconclusive, each with its numbers in report.html:\n\n",
+        lines=tuple(f"- {line}" for line in lines),
+        nouns=("inconclusive gate", "inconclusive gates"),
+    )
+
+
+def _images_behind(gates: _Gates) -> Section:
+    """Fold away the images behind gates that have a row; gates of a cell with the same ones share a fold."""
+    behind: dict[tuple[str, tuple[str, ...]], list[GateResult]] = {}
+    for cell, gate in gates:
+        if gate.images:
+            behind.setdefault((cell.id, gate.images), []).append(gate)
+    folds = [_images(cell, images, of) for (cell, images), of in behind.items()]
+    return Section(
+        lines=tuple(folds),
+        nouns=("list of images behind gates", "lists of images behind gates"),
+        between="\n\n",
+    )
+
+
 def _images(cell: str, images: tuple[str, ...], gates: list[GateResult]) -> str:
-    """Fold away the images behind one or more gates of a cell."""
-    shown = images[:MAX_IMAGES]
-    names = ", ".join(code_html(gate_name(gate)) for gate in gates)
-    title = f"{fmt.count(len(images), 'image')} behind {code_html(cell)} {names}"
-    body = "Sample ids: " + ", ".join(escape(image) for image in shown)
-    return details(title, body + (", …" if len(images) > len(shown) else ""))
+    names = ", ".join(code_html(gate_name(gate)) for gate in gates[:_SHARING])
+    if len(gates) > _SHARING:
+        names += f" and {count(len(gates) - _SHARING, 'more gate')}"
+    title = f"{count(len(images), 'image')} behind {code_html(cell)} {names}"
+    shown = ", ".join(escape(image) for image in images[:MAX_IMAGES])
+    more = ", …" if len(images) > MAX_IMAGES else ""
+    return f"{details_start(title)}Sample ids: {shown}{more}{DETAILS_END}"
 
 
-def _shortened(message: str) -> str:
-    flat = flatten(message)
-    return flat if len(flat) <= _MAX_MESSAGE else flat[: _MAX_MESSAGE - 1].rstrip() + "…"
+def _errors(record: RunRecord) -> Section:
+    return Section(
+        opening="Cells that could not be evaluated:\n\n",
+        lines=tuple(
+            f"- {escape(error.id)}: {escape_sentence(error.message)}" for error in record.errors
+        ),
+        nouns=("cell that could not be evaluated", "cells that could not be evaluated"),
+    )
 
 
-def _moved(found: tuple[Move, ...]) -> list[str]:
-    if not found:
-        return []
-    lines = [f"- {one.mark} {one.text}" for one in found[:MAX_MOVES]]
-    if len(found) > MAX_MOVES:
-        lines.append(f"- and {len(found) - MAX_MOVES} more in report.html")
-    return ["What moved:\n\n" + "\n".join(lines)]
+def _moved(record: RunRecord) -> Section:
+    return Section(
+        opening="What moved:\n\n",
+        lines=tuple(f"- {one.mark} {one.text}" for one in moves(record, quote=escape)),
+        nouns=("comparison that moved", "comparisons that moved"),
+        most=MAX_MOVES,
+    )
 
 
-def _baseline(baseline: BaselineUse, *, has_news: bool) -> list[str]:
+def _baseline(baseline: BaselineUse | None, *, has_news: bool) -> Section:
     """Name the cells that only one side has; the environment matters only if something moved."""
+    if baseline is None:
+        return Section(lines=(), nouns=("line", "lines"))
     lines = [
-        f"- {'**' + one.title + '**' if one.is_failure else one.title}: {', '.join(one.cells)}"
+        f"- {'**' + one.title + '**' if one.is_failure else one.title}: {_listed(one.cells)}"
         for one in cell_lists(baseline, quote=escape)
     ]
     if has_news:
         lines += [f"- Changed since: {escape_sentence(change)}" for change in baseline.changes]
-    if not lines:
-        return []
-    accepted = fmt.timestamp(baseline.accepted)
-    title = f"Baseline {escape(baseline.source)}, accepted {escape_sentence(accepted)}:"
-    return [title + "\n\n" + "\n".join(lines)]
+    accepted = escape_sentence(fmt.timestamp(baseline.accepted))
+    return Section(
+        opening=f"Baseline {escape(baseline.source)}, accepted {accepted}:\n\n",
+        lines=tuple(lines),
+        nouns=("line on the baseline", "lines on the baseline"),
+    )
 
 
-def _cell_table(cells: tuple[CellResult, ...]) -> str:
+def _cell_table(cells: tuple[CellResult, ...], *, is_folded: bool) -> Section:
     keys = [key for key in _COLUMNS if any(key in cell.metrics for cell in cells)]
     rows = [
         [escape(cell.id), *(_metric(cell, key) for key in keys), str(cell.dataset.n_images)]
         for cell in cells
     ]
     header = ["Cell", *(fmt.metric_name(key) for key in keys), "Images"]
-    return table(header, rows, numeric=range(1, len(header)))
+    section = Section(
+        opening=table_head(header, numeric=range(1, len(header))),
+        lines=tuple(map(table_row, rows)),
+        nouns=("cell", "cells"),
+    )
+    if not is_folded:
+        return section
+    return replace(
+        section, opening=details_start("All cells") + section.opening, closing=DETAILS_END
+    )
 
 
 def _metric(cell: CellResult, key: str) -> str:
@@ -161,3 +224,11 @@ def _metric(cell: CellResult, key: str) -> str:
         return fmt.DASH
     span = fmt.interval(key, found.low, found.high) if key == "top1" else ""
     return f"{fmt.metric_number(key, found.value)} {span}".rstrip()
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Join names; the first of many, and how many more there are."""
+    every = list(names)
+    more = len(every) - MAX_NAMED
+    shown = ", ".join(every[:MAX_NAMED])
+    return f"{shown} and {count(more)} more" if more > 0 else shown

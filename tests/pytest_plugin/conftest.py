@@ -102,3 +102,13 @@ def junit_properties():
         }
 
     return read
+
+
+@pytest.fixture
+def junit_suite():
+    """Return the `testsuite` element of a junit file."""
+
+    def read(path):
+        return ET.parse(path).getroot().find("testsuite")
+
+    return read

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -118,19 +119,43 @@ def test_a_candidate_checkpoint_is_caught_with_its_classes_and_images(project, a
     assert record["cells"][0]["gates"][0]["against"] == "baseline"
 
 
-def test_a_cell_that_the_suite_lost_fails_although_every_test_passes(project, small):
+def test_a_cell_that_the_suite_lost_is_a_failed_test_although_every_other_passes(
+    project, small, junit_suite
+):
     text = (project.path / "suites/small.yaml").read_text()
     project.write("suites/small.yaml", text.replace(', bare: "{}"', ""))
-    result = project.run()
-    result.assert_outcomes(passed=1)
+    result = project.run("--junitxml=junit.xml")
+    result.assert_outcomes(passed=1, failed=1)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
         [
+            "suites/small.yaml .* [[]100%[]]",
+            "*_ digits[[]tiny-bare[]] _*",
+            "suite 'small': *baselines/small.json has the cell 'digits/tiny/bare', *",
             "small: fail; report: *",
-            "error: suite 'small': *baselines/small.json has the cell 'digits/tiny/bare', *",
+            "FAILED suites/small.yaml::digits[[]tiny-bare[]]*",
         ]
     )
     assert project.record()["verdict"] == "fail"
+    suite = junit_suite(project.path / "junit.xml")
+    assert {key: suite.get(key) for key in ("tests", "failures", "errors")} == {
+        "tests": "2", "failures": "1", "errors": "0",
+    }  # fmt: skip
+    case = suite.findall("testcase")[1]
+    assert (case.get("classname"), case.get("name")) == ("suites.small.yaml", "digits[tiny-bare]")
+    assert "and the suite no longer does" in case.find("failure").get("message")
+
+
+def test_a_renamed_cell_is_a_failed_test_that_last_failed_does_not_look_for(project, small):
+    text = (project.path / "suites/small.yaml").read_text()
+    project.write("suites/small.yaml", text.replace("bare:", "plain:"))
+    lost = "suite 'small': 'digits/tiny/plain' is called 'digits/tiny/bare' in the baseline *"
+    first = project.run()
+    first.assert_outcomes(passed=1, failed=2)
+    first.stdout.fnmatch_lines([lost])
+    again = project.run("--lf")
+    again.assert_outcomes(failed=2)
+    again.stdout.fnmatch_lines(["run-last-failure: rerun previous 1 failure", lost])
 
 
 def test_a_deselected_cell_is_no_lost_one_wherever_tests_wander(project, small):
@@ -167,16 +192,56 @@ def test_a_missing_baseline_fails_each_cell_that_needs_it(project):
     )
 
 
-def test_a_baseline_that_is_gone_at_the_end_fails_the_session(project, small):
-    project.write(
-        "suites/conftest.py",
-        "import pathlib, pytest\n\n@pytest.fixture(autouse=True)\ndef spoil():\n    yield\n"
-        "    pathlib.Path('baselines/small.json').write_text('{}')\n",
-    )
+SPOILT = """\
+import pathlib, pytest
+
+@pytest.fixture(autouse=True)
+def spoil():
+    yield
+    pathlib.Path('baselines/small.json').write_text('{}')
+"""
+
+
+def test_a_baseline_that_is_spoilt_meanwhile_is_compared_with_as_it_was(project, small):
+    project.write("suites/conftest.py", SPOILT)
     result = project.run("-k", "photo")
     result.assert_outcomes(passed=1, deselected=1)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["small: error; report: *", "error: *small.json: *"])
+    assert result.ret == pytest.ExitCode.OK
+    assert len(project.record()["comparisons"]) == 1
+    small.unlink()
+    assert project.run("-k", "photo").ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_baseline_that_is_spoilt_under_xdist_is_compared_with_as_it_was(project, small):
+    project.write("suites/conftest.py", SPOILT)
+    result = project.run_apart("-n", "1", "suites")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.OK
+    assert len(project.record()["comparisons"]) == 2
+
+
+MANY = """\
+gates:
+  - {metric: top1, max_drop: 0.01}
+  - {metric: macro_f1, max_drop: 0.02}
+  - {metric: macro_recall, max_drop: 0.02}
+  - {metric: top5, max_drop: 0.02}
+  - {metric: top1, max_negative_flip_rate: 0.02}
+"""
+
+
+def test_one_cause_is_said_once_with_the_gates_that_it_concerns(project):
+    project.write("suites/small.yaml", project.suite + MANY)
+    result = project.run("-k", "photo")
+    start = result.outlines.index("digits/tiny/photo: 5 of 5 gates failed")
+    cause, gates = result.outlines[start + 1 : start + 3]
+    assert cause.startswith("  FAIL  suite 'small' has no baseline to compare with (looked for ")
+    assert cause.endswith("clipeval baseline accept RUN (against baseline)")
+    assert gates == (
+        "        gates: top1 max_drop 0.01, macro_f1 max_drop 0.02, macro_recall max_drop 0.02, "
+        "top5 max_drop 0.02, top1 max_negative_flip_rate 0.02"
+    )
+    assert result.stdout.str().count("has no baseline to compare with") == 1
 
 
 @pytest.mark.parametrize(
@@ -198,6 +263,39 @@ def test_a_broken_baseline_is_a_usage_error_before_anything_runs(
     assert not (project.path / "reports").exists()
 
 
+def test_the_baseline_of_another_suite_is_a_usage_error(project, small):
+    project.write("suites/small.yaml", project.suite.replace("suite: small", "suite: other"))
+    result = project.run(f"--clipeval-baseline={small}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *is the baseline of suite 'small', not of 'other'; *"])
+    assert not (project.path / "reports").exists()
+
+
+HOLDOUTS = [
+    (("--clipeval-holdout=0.001",), "*20 images of data set 'digits' leaves 0 to confirm on*"),
+    (("--clipeval-holdout=0.5", "-k", "bare"), "*'digits' has 1 template and nothing to choose*"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), HOLDOUTS)
+def test_a_holdout_that_cannot_be_made_is_a_usage_error_before_anything_runs(
+    project, options, text
+):
+    result = project.run(*options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: holdout: {text}"])
+    assert result.stderr.str().count("holdout: ") == 1
+    assert not (project.path / "reports").exists()
+
+
+def test_xdist_refuses_a_holdout_that_the_chosen_cells_cannot_make(project):
+    options, text = HOLDOUTS[1]
+    result = project.run_apart("-n", "1", "--dist", "loadgroup", *options, "suites")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: holdout: {text}"])
+    assert not (project.path / "reports").exists()
+
+
 def test_the_run_folder_that_would_be_replaced_is_no_baseline(project, small):
     shutil.copytree(project.path / "accepted-small", project.path / "reports/small")
     before = (project.path / "reports/small/run.json").read_bytes()
@@ -207,8 +305,15 @@ def test_the_run_folder_that_would_be_replaced_is_no_baseline(project, small):
     assert (project.path / "reports/small/run.json").read_bytes() == before
 
 
-def test_xdist_decides_as_a_serial_run_does(project, small, monkeypatch):
+def test_xdist_decides_as_a_serial_run_does(project, small, monkeypatch, junit_suite):
     """A lost cell and new ones, gates against the baseline and the reference, one of them failed."""
+
+    def cases_of(path):
+        cases = junit_suite(path).findall("testcase")
+        for one in cases:
+            one.attrib.pop("time")
+        return sorted(ET.tostring(one, encoding="unicode") for one in cases)
+
     project.write(
         "suites/small.yaml",
         project.suite.replace(', bare: "{}"', ', number: "the number {}", the: "the {}"')
@@ -219,14 +324,17 @@ def test_xdist_decides_as_a_serial_run_does(project, small, monkeypatch):
         "  - {metric: ece, max: 0, templates: [number]}\n",
     )
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "serial.md"))
-    serial = project.run("--clipeval-out=serial", "suites")
-    serial.assert_outcomes(passed=1, failed=1)
+    serial = project.run("--clipeval-out=serial", "--junitxml=serial.xml", "suites")
+    serial.assert_outcomes(passed=1, failed=2)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(project.path / "xdist.md"))
-    parallel = project.run_apart("-n", "2", "--clipeval-out=xdist", "suites")
+    parallel = project.run_apart(
+        "-n", "2", "--clipeval-out=xdist", "--junitxml=xdist.xml", "suites"
+    )
     assert parallel.ret == serial.ret == pytest.ExitCode.TESTS_FAILED
     for result in (serial, parallel):
-        assert "1 failed, 1 passed, 1 inconclusive" in result.outlines[-1]
-        result.stdout.fnmatch_lines(["error: suite 'small': *has the cell 'digits/tiny/bare'*"])
+        assert "2 failed, 1 passed, 1 inconclusive" in result.outlines[-1]
+        result.stdout.fnmatch_lines(["suite 'small': *has the cell 'digits/tiny/bare'*"])
+    assert cases_of(project.path / "xdist.xml") == cases_of(project.path / "serial.xml")
     assert text_of(project.record("xdist")) == text_of(project.record("serial"))
     record = project.record("serial")
     assert record["verdict"] == "fail"

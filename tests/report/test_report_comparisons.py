@@ -427,3 +427,13 @@ class TestAccessibility:
 def test_same_run_gives_same_bytes():
     run = make_run([make_cell()], comparisons=(make_comparison(),), holdouts=(make_holdout(),))
     assert render(run) == render(run)
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0498, "0.0498"), (0.0004, "< 0.001")])
+def test_p_values_are_never_shown_on_the_other_side_of_significance(p, shown):
+    comparison = make_comparison(p_value=p, per_class=(make_class_difference(adjusted_p=p),))
+    page = page_with(comparison)
+    row = table_rows(page, table_named(page, "With the baseline"))[1]
+    assert shown in row
+    classes = table_rows(page, table_named(page, "Classes of"))[1]
+    assert shown in classes

@@ -41,13 +41,6 @@ def test_limit_keeps_its_decimals(limit, text):
     assert fmt.limit_number(limit) == text
 
 
-@pytest.mark.parametrize(
-    ("p", "text"), [(0.0, "< 0.001"), (0.00099, "< 0.001"), (0.001, "0.001"), (0.0307, "0.031"), (1.0, "1.000")]
-)  # fmt: skip
-def test_probability_has_three_decimals(p, text):
-    assert fmt.probability(p) == text
-
-
 def test_numeric_distance_shows_its_order():
     assert fmt.tiny(3.14e-7) == "3.1e\N{MINUS SIGN}07"
     assert fmt.tiny(0.0) == "0"
@@ -92,11 +85,6 @@ def test_duration_picks_its_unit(seconds, text):
 )
 def test_size_is_binary(n_bytes, text):
     assert fmt.size(n_bytes) == text
-
-
-def test_count_agrees_with_its_noun():
-    assert fmt.count(1, "class", "classes") == "1 class"
-    assert fmt.count(1024, "image") == "1,024 images"
 
 
 @pytest.mark.parametrize(

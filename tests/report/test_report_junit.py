@@ -8,7 +8,7 @@ import pytest
 
 from clipeval.records import CellError
 from clipeval.report import render_junit, render_summary
-from clipeval.report.names import item_name, result_item_name
+from clipeval.report.names import result_item_name
 from tests.report.conftest import (
     make_baseline,
     make_cell,
@@ -59,6 +59,23 @@ def test_failure_lists_the_failed_gates_and_system_out_the_open_ones():
     assert failure.get("message") == "2 gates not passed"
     assert failure.text.splitlines() == ["fail: too low", "error: top5 was not measured"]
     assert case.find("system-out").text == "inconclusive: NLL 0.450, limit ≤ 0.300"
+
+
+def test_failure_of_several_classes_counts_limits():
+    classes = [
+        make_gate(metric="recall", class_name=name, state="fail", message=name) for name in "ab"
+    ]
+    drop = make_gate(kind="max_drop", state="fail", message="dropped")
+
+    def failure_of(*gates):
+        return suite_of(make_run([make_cell(gates=gates)])).find("testcase").find("failure")
+
+    one, two = failure_of(*classes), failure_of(*classes, drop)
+    assert (one.get("message"), one.text) == (
+        "Recall ≥ 75.0%: 2 classes not passed",
+        "fail: a\nfail: b",
+    )
+    assert two.get("message") == "2 gates not passed"
 
 
 def test_case_whose_gates_are_open_passes_and_says_so():
@@ -183,20 +200,6 @@ def test_hostile_names_leave_well_formed_xml(hostile):
 
 def test_same_run_gives_same_text(quickstart):
     assert render_junit(quickstart) == render_junit(quickstart)
-
-
-@pytest.mark.parametrize(
-    ("cell_id", "name"),
-    [
-        ("digits/tiny/photo", "digits[tiny-photo]"),
-        ("food/ViT-B-32/openai/plate", "food[ViT-B-32/openai-plate]"),
-        ("digits/tiny/photo@cpu-fp32", "digits[tiny-photo-cpu-fp32]"),
-        ("digits/tiny/at@home", "digits[tiny-at@home]"),
-        ("odd", "odd"),
-    ],
-)
-def test_item_name_of_a_cell_that_did_not_run(cell_id, name):
-    assert item_name(cell_id) == name
 
 
 def test_item_name_of_a_result_uses_its_parts():

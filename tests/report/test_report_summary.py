@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from clipeval.records import CellError
 from clipeval.report import render_summary
+from clipeval.report.summary import MAX_BYTES
 from tests.report.conftest import (
     make_baseline,
     make_cell,
@@ -144,10 +146,87 @@ class TestGates:
             make_run([make_cell(gates=(make_gate(state="fail"),))])
         )
 
-    def test_fifty_gates_are_listed_and_the_rest_counted(self):
-        summary = render_summary(make_run([make_cell(gates=(make_gate(state="fail"),) * 53)]))
-        assert summary.count("| Top-1 | fail |") == 50
-        assert "3 more gates in report.html." in summary
+    def test_every_failed_gate_has_its_row_and_comes_before_open_ones(self):
+        gates = (make_gate(state="inconclusive"), *(make_gate(state="fail"),) * 53)
+        summary = render_summary(make_run([make_cell(gates=gates)]))
+        assert summary.count("| Top-1 | fail |") == 53
+        assert summary.index("| inconclusive |") > summary.rindex("| fail |")
+        assert "left out" not in summary
+
+
+def open_class(name, **changes):
+    gate = make_gate(
+        metric="recall", limit=0.9, state="inconclusive", class_name=name, n_to_settle=240,
+        images=(f"image-of-{name}",), message=f"recall of '{name}' is below",
+    )  # fmt: skip
+    return replace(gate, **changes)
+
+
+class TestOpenGates:
+    """More than a few inconclusive gates are told in a line for each cell and kind."""
+
+    @staticmethod
+    def lines(*gates):
+        return render_summary(make_run([make_cell(gates=gates)])).splitlines()
+
+    def test_three_have_rows(self):
+        lines = self.lines(*map(open_class, "abc"))
+        assert sum("| inconclusive |" in line for line in lines) == 3
+        assert not any("classes" in line for line in lines)
+
+    def test_ten_classes_are_one_line_with_the_smallest_need(self):
+        gates = [open_class(name, n_to_settle=250 + i) for i, name in enumerate("abcdefghij")]
+        lines = self.lines(*gates)
+        assert lines[2:5] == [
+            "Inconclusive, each with its numbers in report.html:",
+            "",
+            (
+                "- digits/tiny/photo: Recall ≥ 90.0%, 10 classes: too few images to tell "
+                "(smallest need about 250 images of a class)"
+            ),
+        ]
+        assert not any("| inconclusive |" in line or "image-of-" in line for line in lines)
+
+    def test_kinds_and_whole_cells_are_apart(self):
+        drop = make_gate(
+            kind="max_drop", limit=0.01, value=-0.006, low=-0.02, high=0.008, against="a@b",
+            state="inconclusive", n_to_settle=2400,
+        )  # fmt: skip
+        precise = open_class("d", metric="precision", kind="max", limit=0.5)
+        lines = self.lines(*map(open_class, "abc"), precise, drop)
+        assert lines[4:7] == [
+            (
+                "- digits/tiny/photo: Recall ≥ 90.0%, 3 classes: too few images to tell "
+                "(smallest need about 240 images of a class)"
+            ),
+            (
+                "- digits/tiny/photo: Precision ≤ 50.0%, 1 class: too few images to tell "
+                "(smallest need about 240 images predicted as a class)"
+            ),
+            (
+                f"- digits/tiny/photo: Top-1 drop ≤ 1.0 points against a@b, {M}0.6 points "
+                f"[{M}2.0, +0.8]: too few images to tell (about 2,400 images would settle it)"
+            ),
+        ]
+
+    def test_no_number_of_images_is_no_need(self):
+        lines = self.lines(*[open_class(name, n_to_settle=None) for name in "abcd"])
+        assert lines[4].endswith("Recall ≥ 90.0%, 4 classes: too close to the limit to tell")
+
+    def test_classes_that_failed_keep_their_rows(self):
+        gates = [open_class("z", state="fail"), *map(open_class, "abcd")]
+        lines = self.lines(*gates)
+        assert sum(line.startswith("| digits/tiny/photo | Recall of") for line in lines) == 1
+        assert any("Recall ≥ 90.0%, 4 classes: too few" in line for line in lines)
+
+
+def test_a_limit_on_classes_is_one_gate_in_the_first_line():
+    gates = (make_gate(), *(open_class(name, state="fail") for name in "abc"))
+    assert (
+        render_summary(make_run([make_cell(gates=gates)]))
+        .splitlines()[0]
+        .endswith("1 of 2 gates passed, 1 failed")
+    )
 
 
 class TestMoved:
@@ -221,7 +300,10 @@ class TestMoved:
     def test_thirty_are_listed_and_the_rest_counted(self):
         lines = self.lines(*[make_comparison()] * 33)
         assert sum(one.startswith("- ▼") for one in lines) == 30
-        assert "- and 3 more in report.html" in lines
+        assert (
+            "3 comparisons that moved left out here; report.html in the run folder has all."
+            in lines
+        )
 
 
 def test_holdout_is_one_sentence():
@@ -333,3 +415,86 @@ def test_hostile_comparisons_gates_and_baselines_are_inert(hostile):
     for part in ("<img", "</summary></", "@team", "a|b", "# heading", "](http"):
         assert part not in outside_code
     assert not any(line.startswith("# ") for line in summary.splitlines())
+
+
+LONG = {
+    "short": "digits",
+    "letters": "a" * 500,
+    "pipes": "|`\\\\|" * 150,
+    "astral": "\N{SLIGHTLY SMILING FACE}" * 500,
+    "html": "<&\"'@team" * 80,
+    "backticks": "`" * 500,
+    "controls": "\x1b[31m\ud800" * 80,
+}
+
+
+class TestBound:
+    """Whatever the run: at most 65,000 bytes, whole rows, and what is missing is said."""
+
+    @staticmethod
+    def run_of(name, n):
+        """Return a run of which every part is long, with `n` of everything."""
+        failed = tuple(
+            make_gate(
+                metric="recall", class_name=f"{name}{i}", state="fail", message=name, against=name,
+                images=(f"{i}{name}",) * 20,
+            )
+            for i in range(n)
+        )  # fmt: skip
+        still_open = tuple(
+            make_gate(state="inconclusive", metric=name, message=name) for _ in range(n)
+        )
+        dataset = make_dataset(name, n_expected=12, n_failed=2)
+        model = make_model(id=name, random_weights=True)
+        first = make_cell(dataset=dataset, model=model, gates=failed + still_open)
+        cells = [first, *(replace(first, id=f"{name}{i}", gates=()) for i in range(n))]
+        classes = tuple(make_class_difference(f"{name}{i}", -0.1, 0.001) for i in range(5))
+        ids = tuple(f"{i}{name}" for i in range(n))
+        return make_run(
+            cells, suite=name, verdict="fail", status="partial", planned_cells=ids,
+            errors=tuple(CellError(id=name, message=name) for _ in range(n)),
+            comparisons=(make_comparison(candidate=name, base=name, per_class=classes),) * n,
+            holdouts=(make_holdout(dataset=name, model=name, winner=name, opponent=name),) * n,
+            baseline=make_baseline(
+                source=name, accepted=name, missing_cells=ids, new_cells=ids, skipped_cells=ids,
+                renamed_cells=tuple(zip(ids, ids, strict=True)), changes=(name,) * n,
+            ),
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("n", [1, 30, 400])
+    @pytest.mark.parametrize("name", LONG.values(), ids=LONG)
+    def test_summary_of_anything_is_short_enough(self, name, n):
+        summary = render_summary(self.run_of(name, n))
+        assert len(summary.encode("utf-8")) <= MAX_BYTES
+        assert summary.startswith("**FAIL** ")
+        assert summary.count("<details>") == summary.count("</details>")
+        if n == 400:
+            assert "left out here; report.html in the run folder has all." in summary
+        for head, rows in tables(summary):
+            assert {n_columns(row) for row in rows} == {n_columns(head)}
+
+    def test_thousands_of_failed_gates_leave_room_for_what_moved(self):
+        gates = tuple(make_gate(state="fail", message="too low") for _ in range(3000))
+        run = make_run([make_cell(gates=gates)], comparisons=(make_comparison(),))
+        summary = render_summary(run)
+        n_rows = summary.count("| Top-1 | fail |")
+        assert n_rows > 500
+        assert f"{3000 - n_rows:,} gates that did not pass left out here" in summary
+        assert "- ▼ top-1" in summary
+        assert summary.endswith("</details>\n")
+
+    def test_a_long_name_keeps_both_ends(self):
+        run = make_run([make_cell()], suite=f"start{'-' * 500}end")
+        assert re.match(r"\*\*PASS\*\* `start-+…-+end`: ", render_summary(run))
+
+
+def tables(summary):
+    """Return the head of every table, with its rows."""
+    blocks = [block.splitlines() for block in summary.split("\n\n") if block.startswith("| ")]
+    return [(block[0], block[1:]) for block in blocks]
+
+
+def n_columns(row):
+    assert row.startswith("| ")
+    assert row.endswith(" |")
+    return len(re.findall(r"(?<!\\)\|", row))

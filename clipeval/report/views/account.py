@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from clipeval.records import DatasetRecord, Environment, ImageFailure, ModelRecord, RunRecord
 from clipeval.report import format as fmt
+from clipeval.wording import count
 
 MAX_FAILURES = 50
 Kept = TypeVar("Kept", ModelRecord, DatasetRecord)
@@ -57,7 +58,7 @@ def environment_facts(environment: Environment) -> tuple[Fact, ...]:
         ("Processor", environment.cpu),
         (
             "Cores",
-            f"{environment.n_cores}, torch used {fmt.count(environment.n_threads, 'thread')}",
+            f"{environment.n_cores}, torch used {count(environment.n_threads, 'thread')}",
         ),
         ("Memory", _memory(environment.memory_bytes)),
         ("GPUs", ", ".join(environment.gpus) or "none"),
@@ -102,10 +103,10 @@ def _model(model: ModelRecord) -> ModelView:
         ("Pretrained", model.pretrained or ""),
         ("Weights", "random" if model.random_weights else "loaded"),
         ("Activation", "QuickGELU" if model.quick_gelu else "GELU"),
-        ("Parameters", fmt.count(model.n_parameters)),
-        ("Embedding", f"{model.embed_dim} dimensions"),
+        ("Parameters", count(model.n_parameters)),
+        ("Embedding", count(model.embed_dim, "dimension")),
         ("Image size", f"{height} by {width} pixels"),
-        ("Context", f"{model.context_length} tokens"),
+        ("Context", count(model.context_length, "token")),
         ("Logit scale", f"{model.logit_scale:.4g}"),
         *((f"Preprocessing: {key}", _plain(value)) for key, value in model.preprocessing.items()),
     ]
@@ -131,11 +132,11 @@ def _plain(value: str | float | tuple[int, ...] | tuple[float, ...]) -> str:
 def _dataset(dataset: DatasetRecord) -> DatasetView:
     return DatasetView(
         key=dataset.key,
-        account=f"{fmt.count(dataset.n_expected)} expected = {fmt.count(dataset.n_images)} scored "
-        f"+ {fmt.count(dataset.n_failed)} failed",
+        account=f"{count(dataset.n_expected)} expected = {count(dataset.n_images)} scored "
+        f"+ {count(dataset.n_failed)} failed",
         facts=(
             ("Source", dataset.source),
-            ("Classes", fmt.count(len(dataset.class_names))),
+            ("Classes", count(len(dataset.class_names))),
             ("Samples SHA-256", dataset.samples_sha256),
         ),
         failures=dataset.failures[:MAX_FAILURES],

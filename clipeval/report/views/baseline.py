@@ -9,6 +9,7 @@ from clipeval.records import BaselineUse, Holdout, RunRecord
 from clipeval.report import format as fmt
 from clipeval.report.views.account import Fact
 from clipeval.report.views.moved import Quote
+from clipeval.wording import count
 
 MAX_RANKED = 10
 
@@ -103,7 +104,7 @@ def lost_account(record: RunRecord) -> str:
         (len(record.baseline.missing_cells), "missing"),
         (len(record.baseline.renamed_cells), "renamed"),
     )
-    return ", ".join(f"{fmt.count(n, 'cell')} of the baseline {what}" for n, what in counts if n)
+    return ", ".join(f"{count(n, 'cell')} of the baseline {what}" for n, what in counts if n)
 
 
 def _quoted(cells: tuple[str, ...], quote: Quote) -> tuple[str, ...]:
@@ -117,8 +118,8 @@ def _holdout_sentence(holdout: Holdout, quote: Quote, *, has_setting: bool) -> s
     scored = "" if explored is None else f" with {fmt.percent(explored)}"
     return (
         f"Holdout ({', '.join(quote(one) for one in place)}): "
-        f'"{quote(holdout.winner)}" won on {fmt.count(holdout.n_explored, "image")}{scored}; '
-        f"on the {fmt.count(holdout.n_held_out)} held out it has "
+        f'"{quote(holdout.winner)}" won on {count(holdout.n_explored, "image")}{scored}; '
+        f"on the {count(holdout.n_held_out)} held out it has "
         f"{fmt.percent(holdout.winner_held_out)} ({fmt.points(top1.value)} points "
         f'{fmt.points_interval(top1.low, top1.high)} against "{quote(holdout.opponent)}")'
     )

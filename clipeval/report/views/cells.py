@@ -20,6 +20,7 @@ from clipeval.report.views.numbers import (
     number,
     plot,
 )
+from clipeval.wording import count
 
 MAX_PAIRS = 10
 MAX_PROMPTS = 20
@@ -121,7 +122,7 @@ def cell_view(
         is_open=is_open,
         has_random_weights=cell.model.random_weights,
         top1=metric("top1", cell.metrics["top1"]) if "top1" in cell.metrics else None,
-        wrong=f"{fmt.count(n_wrong)} of {fmt.count(cell.dataset.n_images, 'image')} wrong",
+        wrong=f"{count(n_wrong)} of {count(cell.dataset.n_images, 'image')} wrong",
         metrics=tuple(metric(key, value) for key, value in cell.metrics.items()),
         classes=_class_rows(cell.per_class),
         heat_map=heat_map(cell),
@@ -187,7 +188,7 @@ def _prompts(cell: CellResult) -> Prompts:
     template = cell.template
     per_class = sorted(set(template.prompts_per_class))
     each = " to ".join(str(n) for n in dict.fromkeys((per_class[0], per_class[-1])))
-    account = f"{fmt.count(len(template.prompts), 'prompt')}, {each} for each class"
+    account = f"{count(len(template.prompts), 'prompt')}, {each} for each class"
     return Prompts(
         origin=template.origin,
         account=account,

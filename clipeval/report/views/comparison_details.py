@@ -19,6 +19,7 @@ from clipeval.report.views.numbers import (
     plot,
     signed_scale,
 )
+from clipeval.wording import count, probability
 
 MAX_CLASSES = 20
 _TESTS = {
@@ -115,12 +116,12 @@ def _method(comparison: Comparison) -> str:
     if comparison.test is not None:
         parts.append(f"p by {_TESTS[comparison.test]}")
     if comparison.q_value is not None:
-        adjusted = fmt.count(comparison.n_compared, "comparison")
+        adjusted = count(comparison.n_compared, "comparison")
         parts.append(f"q is p adjusted for {adjusted} with the same reference")
     if comparison.reproduction is not None:
         parts.append(_drifts(comparison.reproduction))
     if comparison.n_groups is not None:
-        groups = f"images come in {fmt.count(comparison.n_groups, 'group')}"
+        groups = f"images come in {count(comparison.n_groups, 'group')}"
         effect = comparison.design_effect
         parts.append(groups if effect is None else f"{groups}, design effect {effect:.2f}")
     return "; ".join(parts)
@@ -166,8 +167,8 @@ def _class_row(one: ClassDifference, scale: Scale) -> ClassRow:
         plot=plot(one.difference, one.low, one.high, scale=scale),
         n_newly_wrong=integer(one.n_newly_wrong),
         n_newly_right=integer(one.n_newly_right),
-        p_value=Number(fmt.probability(one.p_value), exact(one.p_value)),
-        adjusted_p=Number(fmt.probability(one.adjusted_p), exact(one.adjusted_p)),
+        p_value=Number(probability(one.p_value), exact(one.p_value)),
+        adjusted_p=Number(probability(one.adjusted_p), exact(one.adjusted_p)),
     )
 
 
@@ -187,7 +188,7 @@ def _flip_lists(comparison: Comparison, thumbnails: ThumbnailIndex) -> tuple[Fli
     return tuple(
         FlipList(
             title=title,
-            account=f"{len(shown)} of {fmt.count(n)} shown: true class → {meaning}",
+            account=f"{len(shown)} of {count(n)} shown: true class → {meaning}",
             has_images=any(one.image_uri for one in shown),
             shown=shown,
         )

@@ -29,6 +29,7 @@ from clipeval.report.views.numbers import (
     plot,
     signed_scale,
 )
+from clipeval.wording import count, probability
 
 _KINDS: tuple[tuple[ComparisonKind, str], ...] = (
     ("baseline", "With the baseline"),
@@ -134,11 +135,11 @@ def _row(
         candidate_anchor=anchors.get(comparison.candidate, ""),
         against=against_words(comparison, str),
         n_images=integer(comparison.n_images),
-        groups="" if comparison.n_groups is None else fmt.count(comparison.n_groups, "group"),
+        groups="" if comparison.n_groups is None else count(comparison.n_groups, "group"),
         difference=difference(top1.value),
         interval=fmt.points_interval(top1.low, top1.high),
         plot=plot(top1.value, top1.low, top1.high, scale=scale),
-        p_value=ABSENT if p is None else Number(fmt.probability(p), exact(p)),
+        p_value=ABSENT if p is None else Number(probability(p), exact(p)),
         q_text=_q_text(comparison),
         reproduction=_reproduction(comparison),
         n_newly_wrong=integer(comparison.n_newly_wrong),
@@ -152,7 +153,7 @@ def _row(
 
 def _q_text(comparison: Comparison) -> str:
     q = comparison.q_value
-    return "" if q is None else f"q {fmt.probability(q)} of {comparison.n_compared}"
+    return "" if q is None else f"q {probability(q)} of {comparison.n_compared}"
 
 
 def _reproduction(comparison: Comparison) -> tuple[str, ...]:
@@ -163,5 +164,5 @@ def _reproduction(comparison: Comparison) -> tuple[str, ...]:
     beyond = f", {found.n_unexplained} beyond the floor" if found.n_unexplained else ""
     drifts = [drift for drift in (found.image_drift, found.text_drift) if drift is not None]
     drift = f"drift {fmt.tiny(max(drifts))}" if drifts else "drift unknown"
-    flips = fmt.count(found.n_changed, "flip") + beyond
+    flips = count(found.n_changed, "flip") + beyond
     return (flips, drift, f"floor {fmt.tiny(found.floor)}")

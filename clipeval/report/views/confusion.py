@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from clipeval.records import CellResult
 from clipeval.report import format as fmt
+from clipeval.wording import count
 
 MAX_WHOLE = 40
 """Classes up to which the whole matrix is shown; beyond, nobody reads it and browsers suffer."""
@@ -67,7 +68,7 @@ def heat_map(cell: CellResult) -> HeatMap | None:
     if not chosen:
         return None
     note = (
-        f"{fmt.count(len(names))} classes are too many to read in one matrix. "
+        f"{count(len(names))} classes are too many to read in one matrix. "
         f"This is the block of the {len(chosen)} classes in the most confused pairs."
     )
     return _map(names, confusion, chosen, note=note)
@@ -122,8 +123,8 @@ def _row(
         n = int(counts[predicted])
         title = ""
         if n:
-            share = f"{fmt.count(n)} of {fmt.count(n_images)} ({fmt.percent(n / n_images)})"
+            share = f"{count(n)} of {count(n_images)} ({fmt.percent(n / n_images)})"
             title = f"{names[true]} taken for {names[predicted]}: {share}"
         shade = level(n / n_images) if n else 0
-        cells.append(HeatCell(fmt.count(n) if n else "", shade, true == predicted, title))
-    return HeatRow(names[true], fmt.count(n_images), tuple(cells))
+        cells.append(HeatCell(count(n) if n else "", shade, true == predicted, title))
+    return HeatRow(names[true], count(n_images), tuple(cells))

@@ -20,6 +20,7 @@ from clipeval.report.views.numbers import (
     rate_scale,
     signed_scale,
 )
+from clipeval.wording import count
 
 MARKS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "inconclusive": "?", "error": "!"}
 """A state is never told by colour alone."""
@@ -109,7 +110,7 @@ def _row(
         plot=_plot(gate, scales),
         message=why(gate),
         images=gate.images,
-        images_account=fmt.count(len(gate.images), "image") + " behind it",
+        images_account=count(len(gate.images), "image") + " behind it",
     )
 
 

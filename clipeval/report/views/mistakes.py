@@ -12,6 +12,7 @@ from clipeval.errors import StoreError
 from clipeval.records import CellResult, Predictions, Thumbnail
 from clipeval.report import format as fmt
 from clipeval.report.views.numbers import Number, exact
+from clipeval.wording import count
 
 MAX_SHOWN = 24
 """As many as the engine keeps thumbnails of; the page says how many there are in all."""
@@ -83,7 +84,7 @@ def mistakes(
     order = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
     shown = tuple(_mistake(cell, predictions, i, thumbnails) for i in order[:MAX_SHOWN].tolist())
     if len(shown) < len(wrong):
-        note = f"Showing {len(shown)} of {fmt.count(len(wrong))}, most confident first."
+        note = f"Showing {len(shown)} of {count(len(wrong))}, most confident first."
     else:
         note = f"All {len(wrong)}, most confident first." if len(wrong) > 1 else ""
     return Mistakes(note=note, shown=shown)

@@ -9,6 +9,7 @@ from clipeval.records import ClassDifference, Comparison, RunRecord
 from clipeval.records.comparisons import ComparisonKind, Conclusion
 from clipeval.report import format as fmt
 from clipeval.report.views.grouping import comparison_anchor
+from clipeval.wording import SIGNIFICANCE, count, p_text
 
 MARKS: dict[Conclusion, str] = {"better": "▲", "worse": "▼", "inconclusive": "○", "same": "="}
 """A conclusion is never told by colour alone."""
@@ -19,7 +20,6 @@ WORDS: dict[Conclusion, str] = {
     "same": "same",
 }
 MAX_CLASSES = 3
-_SIGNIFICANT = 0.05
 _KINDS: tuple[ComparisonKind, ...] = ("baseline", "run", "model", "template")
 """Versions before templates: that one template is worse than another is rarely news."""
 
@@ -61,7 +61,7 @@ def unmoved(record: RunRecord) -> tuple[str, ...]:
     lines = [_no_difference(open_ones)] if open_ones else []
     if n_same:
         verb = "finds" if n_same == 1 else "find"
-        lines.append(f"{fmt.count(n_same, 'comparison')} {verb} both sides the same")
+        lines.append(f"{count(n_same, 'comparison')} {verb} both sides the same")
     reproduced = [one for one in rest if one.reproduction is not None]
     for is_baseline in (True, False):
         found = [one for one in reproduced if (one.kind == "baseline") == is_baseline]
@@ -91,7 +91,7 @@ def against_words(comparison: Comparison, quote: Quote) -> str:
 def significant(per_class: Sequence[ClassDifference], *, sign: int) -> tuple[ClassDifference, ...]:
     """Return the classes that moved one way by more than chance, the surest first."""
     found = [
-        one for one in per_class if one.adjusted_p < _SIGNIFICANT and sign * one.difference > 0
+        one for one in per_class if one.adjusted_p < SIGNIFICANCE and sign * one.difference > 0
     ]
     return tuple(sorted(found, key=lambda one: (one.adjusted_p, -abs(one.difference))))
 
@@ -117,8 +117,8 @@ def _move_text(comparison: Comparison, quote: Quote) -> str:
     subject = f"{quote(comparison.candidate)} against {against_words(comparison, quote)}"
     moved = f"top-1 {fmt.points(top1.value)} points {fmt.points_interval(top1.low, top1.high)}"
     flips = (
-        f"{fmt.count(comparison.n_newly_wrong)} newly wrong, "
-        f"{fmt.count(comparison.n_newly_right)} newly right"
+        f"{count(comparison.n_newly_wrong)} newly wrong, "
+        f"{count(comparison.n_newly_right)} newly right"
     )
     return f"{moved} {subject}: {flips}{_numerics(comparison)}{_classes(comparison, quote)}"
 
@@ -127,7 +127,7 @@ def _numerics(comparison: Comparison) -> str:
     found = comparison.reproduction
     if found is None or found.is_within:
         return ""
-    flips = f"{found.n_unexplained} of {fmt.count(found.n_changed, 'flip')} unexplained"
+    flips = f"{found.n_unexplained} of {count(found.n_changed, 'flip')} unexplained"
     return (
         "; same weights and prompts, yet beyond the numeric floor "
         f"({flips if found.n_unexplained else 'embeddings drifted'})"
@@ -142,7 +142,7 @@ def _classes(comparison: Comparison, quote: Quote) -> str:
     if not found:
         return ""
     named = ", ".join(
-        f"{quote(one.name)} {fmt.points(one.difference)} ({fmt.p_words(one.adjusted_p)})"
+        f"{quote(one.name)} {fmt.points(one.difference)} ({p_text(one.adjusted_p)})"
         for one in found[:MAX_CLASSES]
     )
     n_more = len(found) - MAX_CLASSES
@@ -164,5 +164,5 @@ def _reproduced(found: Sequence[Comparison], *, is_baseline: bool) -> str:
     n_flips = sum(one.n_changed for one in found)
     verb = "reproduces" if len(found) == 1 else "reproduce"
     noun, base = ("cell", "the baseline") if is_baseline else ("comparison", "the base")
-    flips = fmt.count(n_flips, "flip")
-    return f"{fmt.count(len(found), noun)} {verb} {base}: same weights and prompts, {flips}"
+    flips = count(n_flips, "flip")
+    return f"{count(len(found), noun)} {verb} {base}: same weights and prompts, {flips}"

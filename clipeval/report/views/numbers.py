@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from clipeval.records import MetricValue
 from clipeval.report import format as fmt
+from clipeval.wording import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def number(metric: str, value: float | None) -> Number:
 
 def integer(value: int) -> Number:
     """Show a count."""
-    return Number(fmt.count(value), str(value))
+    return Number(count(value), str(value))
 
 
 def difference(value: float) -> Number:
@@ -129,7 +130,7 @@ def metric(key: str, found: MetricValue) -> Metric:
         number=number(key, found.value),
         interval=fmt.interval(key, found.low, found.high),
         plot=plot(found.value, found.low, found.high) if key in fmt.PROPORTIONS else None,
-        n=fmt.count(found.n),
+        n=count(found.n),
     )
 
 

@@ -30,6 +30,7 @@ from clipeval.report.views.verdict import (
     n_images,
     verdict_tile,
 )
+from clipeval.wording import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _cells(
 def _facts(record: RunRecord) -> tuple[Fact, ...]:
     models = dict.fromkeys(cell.model.id for cell in record.cells)
     facts = [
-        ("Images", fmt.count(n_images(record))),
+        ("Images", count(n_images(record))),
         ("Cells", _cell_account(record)),
         ("Model" if len(models) == 1 else "Models", ", ".join(models)),
     ]
@@ -132,8 +133,8 @@ def _facts(record: RunRecord) -> tuple[Fact, ...]:
 def _cell_account(record: RunRecord) -> str:
     n_planned, n_done = len(record.planned_cells), len(record.cells)
     if n_done == n_planned:
-        return fmt.count(n_done)
-    return f"{fmt.count(n_done)} of {fmt.count(n_planned)}"
+        return count(n_done)
+    return f"{count(n_done)} of {count(n_planned)}"
 
 
 def _links(record: RunRecord, *, has_gates: bool, has_comparisons: bool) -> tuple[Link, ...]:

@@ -16,6 +16,7 @@ from clipeval.report.views.grouping import (
 )
 from clipeval.report.views.moved import MARKS, WORDS
 from clipeval.report.views.numbers import Metric, Number, difference, integer, metric, number
+from clipeval.wording import count, probability
 
 Compared = Mapping[tuple[str, str], tuple[int, Comparison]]
 """(base, candidate) -> position in the run, and the comparison."""
@@ -112,8 +113,8 @@ def _table(
     differences = [row.difference for group in groups for row in group.rows if row.difference]
     is_tested = any(one.conclusion for one in differences)
     dataset = cells[0].dataset
-    images = fmt.count(dataset.n_images, "image")
-    classes = fmt.count(len(dataset.class_names), "class", "classes")
+    images = count(dataset.n_images, "image")
+    classes = count(len(dataset.class_names), "class", "classes")
     account = [f"{images} in {classes}"]
     return TemplateTable(
         anchor=f"data-{position + 1}",
@@ -178,7 +179,7 @@ def _tested(position: int, comparison: Comparison) -> TemplateDifference:
     if comparison.conclusion == "inconclusive":
         words = f"{words}, could see {fmt.points_apart(comparison.detectable)}"
     elif comparison.q_value is not None and comparison.conclusion != "same":
-        words = f"{words}, q {fmt.probability(comparison.q_value)}"
+        words = f"{words}, q {probability(comparison.q_value)}"
     top1 = comparison.top1
     return TemplateDifference(
         number=difference(top1.value),

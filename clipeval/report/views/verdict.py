@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 from clipeval.records import CellError, RunRecord, Verdict
-from clipeval.report import format as fmt
+from clipeval.records.stated_gates import gate_account
 from clipeval.report.views.baseline import cell_lists, lost_account
 from clipeval.report.views.gates import MARKS
 from clipeval.report.views.moved import Move, moves, unmoved
+from clipeval.wording import count
 
 MAX_MOVES = 5
-
-_NOT_PASSED: tuple[tuple[Verdict, str], ...] = (
-    ("fail", "failed"),
-    ("inconclusive", "inconclusive"),
-    ("error", "undecided"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +71,6 @@ def reason(record: RunRecord) -> str:
     return ", ".join(part for part in (gate_account(record), lost_account(record)) if part)
 
 
-def gate_account(record: RunRecord) -> str:
-    """Count gates by state: `2 of 3 gates passed, 1 failed`."""
-    states = Counter(gate.state for cell in record.cells for gate in cell.gates)
-    n_gates = states.total()
-    if not n_gates:
-        return "no gates set"
-    if states["pass"] == n_gates:
-        return f"{fmt.count(n_gates, 'gate')} passed"
-    rest = [f"{states[state]} {word}" for state, word in _NOT_PASSED if states[state]]
-    return f"{states['pass']} of {fmt.count(n_gates, 'gate')} passed, {', '.join(rest)}"
-
-
 def n_images(record: RunRecord) -> int:
     """Count the images of all data sets, each data set once."""
     return sum({cell.dataset.key: cell.dataset.n_images for cell in record.cells}.values())
@@ -106,13 +88,13 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     missing = missing_cells(record)
     if missing or record.status == "partial":
         text = (
-            f"{len(missing)} of {fmt.count(len(record.planned_cells), 'cell')} "
+            f"{len(missing)} of {count(len(record.planned_cells), 'cell')} "
             f"{'is' if len(missing) == 1 else 'are'} missing."
         )
         items = tuple(CellError(id=cell, message="") for cell in missing)
         found.append(Alarm(title="Partial run", text=text, items=items))
     if record.errors:
-        text = f"{fmt.count(len(record.errors), 'cell')} could not be evaluated."
+        text = f"{count(len(record.errors), 'cell')} could not be evaluated."
         found.append(Alarm(title="Errors", text=text, items=record.errors))
     found += _lost_alarms(record)
     random_models = dict.fromkeys(c.model.id for c in record.cells if c.model.random_weights)
@@ -126,7 +108,7 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     failed = {c.dataset.key: c.dataset for c in record.cells if c.dataset.n_failed}
     if failed:
         text = "; ".join(
-            f"{key}: {fmt.count(one.n_failed)} of {fmt.count(one.n_expected)}"
+            f"{key}: {count(one.n_failed)} of {count(one.n_expected)}"
             for key, one in failed.items()
         )
         found.append(Alarm(title="Images left out", text=f"{text}. Listed under Data."))

@@ -1,0 +1,77 @@
+"""One gate is one limit as the suite states it, however many classes it has results of."""
+
+from __future__ import annotations
+
+import pytest
+
+from clipeval.records.stated_gates import gate_account, stated_gates
+from tests.report.conftest import make_cell, make_gate, make_run
+
+
+def of_class(name, state="fail", **changes):
+    return make_gate(
+        **{"metric": "recall", "limit": 0.9, "class_name": name, "state": state, **changes}
+    )
+
+
+def shape(results):
+    """Return how many results each gate has, and its state."""
+    return [(len(gate.results), gate.state) for gate in stated_gates(results)]
+
+
+def test_classes_of_one_limit_are_one_gate_of_the_worst_state():
+    results = [of_class("one"), of_class("two", "inconclusive"), of_class("three", "error")]
+    assert shape(results[:2]) == [(2, "fail")]
+    assert shape(results) == [(3, "error")]
+
+
+def test_order_is_kept_and_nothing_is_lost():
+    results = [make_gate(), of_class("one"), of_class("two"), make_gate(kind="max", limit=1.0)]
+    gates = stated_gates(results)
+    assert [one for gate in gates for one in gate.results] == results
+    assert [len(gate.results) for gate in gates] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"metric": "precision"}, {"kind": "max"}, {"limit": 0.8}, {"against": "baseline"}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_limit_is_another_gate(changes):
+    assert shape([of_class("one"), of_class("one", **changes)]) == [(1, "fail"), (1, "fail")]
+
+
+def test_a_class_that_does_not_exist_belongs_to_the_gate_that_named_it():
+    unknown = of_class(None, "error", value=None)
+    assert shape([unknown, of_class("two", "pass")]) == [(2, "error")]
+
+
+def test_a_limit_that_all_classes_keep_is_a_gate_of_its_own():
+    all_pass = of_class(None, "pass")
+    assert shape([all_pass, all_pass, of_class("one")]) == [(1, "pass"), (1, "pass"), (1, "fail")]
+
+
+def test_the_same_limit_on_a_whole_cell_stated_twice_is_two_gates():
+    assert shape([make_gate(state="fail")] * 2) == [(1, "fail"), (1, "fail")]
+
+
+@pytest.mark.parametrize(
+    ("gates", "account"),
+    [
+        ((), "no gates set"),
+        ((make_gate(),), "1 gate passed"),
+        ((make_gate(), of_class(None, "pass")), "2 gates passed"),
+        ((make_gate(), of_class("a"), of_class("b")), "1 of 2 gates passed, 1 failed"),
+        (
+            (of_class("a", "inconclusive"), make_gate(state="error")),
+            "0 of 2 gates passed, 1 inconclusive, 1 undecided",
+        ),
+    ],
+)
+def test_account_counts_limits(gates, account):
+    assert gate_account(make_run([make_cell(gates=gates)])) == account
+
+
+def test_account_counts_each_cell_by_itself():
+    cells = [make_cell(gates=(of_class("a"),)), make_cell(template="b", gates=(of_class("a"),))]
+    assert gate_account(make_run(cells)) == "0 of 2 gates passed, 2 failed"
