@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sized
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import torch
 
@@ -12,46 +12,59 @@ from clipeval.errors import EncodingError
 from clipeval.models import ClipModel
 from clipeval.records import Notice
 
+_Batch = TypeVar("_Batch", bound=Sized)
 
-class BackingOffTower:
-    """Runs one tower of a model, with a batch half the size whenever memory does not suffice."""
+
+class BackingOff(Generic[_Batch]):
+    """Runs a tower of a model, with a batch half the size whenever memory does not suffice."""
 
     def __init__(
-        self, model: ClipModel, batch_size: int, *, unit: Literal["images", "prompts"]
+        self,
+        model: ClipModel,
+        run: Callable[[_Batch], torch.Tensor],
+        batch_size: int,
+        *,
+        unit: Literal["images", "prompts", "packs of prompts"],
     ) -> None:
+        """Wrap a tower.
+
+        Args:
+            model: whose tower it is, for errors and for the device.
+            run: takes a batch, or a slice of one; gives (R, D) features, some for each of it.
+            batch_size: passed to `run` at once, at most.
+            unit: what a batch is of, for messages.
+        """
         self._model = model
         self._limit = batch_size
         self._unit = unit
-        self._run: Callable[[torch.Tensor], torch.Tensor] = (
-            model.encode_image if unit == "images" else model.encode_text
-        )
+        self._run = run
         self.notices: tuple[Notice, ...] = ()
         """At most one, `batch-size-halved`: the size that everything fitted in."""
 
-    def encode(self, batch: torch.Tensor) -> torch.Tensor:
+    def encode(self, batch: _Batch) -> torch.Tensor:
         """Encode a batch.
 
         Args:
-            batch: (B, ...) images or tokens.
+            batch: what `run` takes.
         Returns:
-            (B, D) float32 unit rows on the CPU.
+            (R, D) float32 unit rows on the CPU.
         Raises:
             EncodingError: not even one fits in memory.
         """
         return torch.nn.functional.normalize(self.features(batch).float(), dim=-1).cpu()
 
-    def features(self, batch: torch.Tensor) -> torch.Tensor:
+    def features(self, batch: _Batch) -> torch.Tensor:
         """Encode a batch and leave what the tower gives as it is.
 
         Returns:
-            (B, D) on the model's device, in its precision.
+            (R, D) on the model's device, in its precision.
         Raises:
             EncodingError: not even one fits in memory.
         """
         rows: list[torch.Tensor] = []
         start = 0
         while start < len(batch):
-            part = batch[start : start + self._limit]
+            part = _part(batch, start, start + self._limit)
             features = self._features_if_they_fit(part)
             if features is None:
                 # Not in the handler: its traceback would keep the failed batch's tensors alive.
@@ -61,7 +74,7 @@ class BackingOffTower:
             start += len(part)
         return torch.cat(rows)
 
-    def _features_if_they_fit(self, part: torch.Tensor) -> torch.Tensor | None:
+    def _features_if_they_fit(self, part: _Batch) -> torch.Tensor | None:
         try:
             return self._run(part)
         except (RuntimeError, MemoryError) as error:
@@ -86,6 +99,10 @@ class BackingOffTower:
             f"{failed_size} {self._unit} a batch: went on with {self._limit}{advice}"
         )
         self.notices = (Notice("batch-size-halved", message),)
+
+
+def _part(batch: _Batch, start: int, stop: int) -> _Batch:
+    return cast("_Batch", cast("Any", batch)[start:stop])
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from clipeval.encode.backing_off import BackingOffTower
+from clipeval.encode.backing_off import BackingOff
+from clipeval.encode.prefix_tree import PackedBranches, pack_prompts
+from clipeval.encode.tree_tower import NODES_A_SEQUENCE, NotExactError, TreeTower
 from clipeval.errors import EncodingError
 from clipeval.models import ClipModel
-from clipeval.progress import Progress, SilentProgress
+from clipeval.progress import Advance, Progress, SilentProgress
 from clipeval.records import Notice
-from clipeval.records.results import FloatArray
+from clipeval.records.results import FloatArray, IntArray
 
 PROMPTS_A_BATCH = 128
+PROMPTS_TOKENIZED_AT_ONCE = 4096
+FEW_PROMPTS = 8
+"""Up to so many, comparing both ways would cost more than it saves."""
+SEQUENCES_A_BATCH = {"cpu": 1, "cuda": 32, "mps": 8}
+"""Packed sequences a forward pass, by kind of device; fewer where memory does not suffice. On a CPU more than
+one is slower: what torch's attention multiplies is then not contiguous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +36,134 @@ class PromptEmbeddings:
     notices: tuple[Notice, ...] = ()
 
 
+class PromptEncoder:
+    """The text tower of one model: on a prefix tree of the prompts where that is exact, else padded.
+
+    Whether it is exact is found out once, when there are more than FEW_PROMPTS.
+    """
+
+    def __init__(self, model: ClipModel) -> None:
+        self._model = model
+        self._tree: TreeTower | None = None
+        self._why_padded: str | None = None
+
+    def encode(
+        self, prompts: Sequence[str], *, progress: Progress | None = None
+    ) -> PromptEmbeddings:
+        """Encode prompts with the model's own tokenizer and text tower.
+
+        Args:
+            prompts: (P) texts, repeats allowed; already checked to fit the context length.
+            progress: told of every distinct prompt done.
+        Returns:
+            One unit row a prompt, in the order of `prompts`.
+        Raises:
+            EncodingError: an embedding is not finite, or one prompt does not fit in memory.
+        """
+        distinct = list(dict.fromkeys(prompts))
+        watcher = progress or SilentProgress()
+        label = f"prompts x {self._model.record.id}"
+        with watcher.stage(label, total=len(distinct), unit="prompts") as advance:
+            encoded = self._encode(distinct, advance)
+        _check_finite(encoded.embeddings, distinct, self._model)
+        position = {prompt: i for i, prompt in enumerate(distinct)}
+        in_order = encoded.embeddings[[position[prompt] for prompt in prompts]]
+        return PromptEmbeddings(np.ascontiguousarray(in_order), encoded.notices)
+
+    def _encode(self, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
+        if not prompts:
+            return PromptEmbeddings(np.empty((0, self._model.record.embed_dim), np.float32))
+        if self._tree is None and self._why_padded is None and len(prompts) > FEW_PROMPTS:
+            try:
+                self._tree = TreeTower.of(self._model)
+            except NotExactError as error:
+                self._why_padded = str(error)  # the error itself would keep tensors alive
+        if self._tree is not None:
+            return _encode_tree(self._tree, prompts, advance)
+        padded = _encode_padded(self._model, prompts, advance)
+        if self._why_padded is None:
+            return padded
+        message = (
+            f"model '{self._model.record.id}': every prompt is padded to "
+            f"{self._model.tokenizer.context_length} tokens, which is slow, because its text tower "
+            f"cannot share what prompts begin with: {self._why_padded}"
+        )
+        notice = Notice("prompts-padded", message)
+        return PromptEmbeddings(padded.embeddings, (notice, *padded.notices))
+
+
 def encode_prompts(
     model: ClipModel, prompts: Sequence[str], *, progress: Progress | None = None
 ) -> PromptEmbeddings:
-    """Encode prompts with the model's own tokenizer and text tower.
+    """Encode prompts once: PromptEncoder.encode for a model whose encoder nobody keeps."""
+    return PromptEncoder(model).encode(prompts, progress=progress)
 
-    Args:
-        model: its tokenizer pads, its tower encodes; nothing is trimmed.
-        prompts: (P) texts, repeats allowed; already checked to fit the context length.
-        progress: told of every distinct prompt done.
-    Returns:
-        One unit row a prompt, in the order of `prompts`.
-    Raises:
-        EncodingError: an embedding is not finite, or one prompt does not fit in memory.
-    """
-    distinct = list(dict.fromkeys(prompts))
+
+def _encode_padded(model: ClipModel, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
+    """Encode prompts as open_clip does: each padded to the context length."""
     rows: list[torch.Tensor] = []
-    tower = BackingOffTower(model, PROMPTS_A_BATCH, unit="prompts")
-    watcher = progress or SilentProgress()
-    label = f"prompts x {model.record.id}"
-    with watcher.stage(label, total=len(distinct), unit="prompts") as advance:
-        for start in range(0, len(distinct), PROMPTS_A_BATCH):
-            batch = distinct[start : start + PROMPTS_A_BATCH]
-            rows.append(tower.encode(model.tokenizer(batch)))
-            advance(len(batch))
-    embeddings = torch.cat(rows).numpy()
-    _check_finite(embeddings, distinct, model)
-    position = {prompt: i for i, prompt in enumerate(distinct)}
-    in_order = np.ascontiguousarray(embeddings[[position[prompt] for prompt in prompts]])
-    return PromptEmbeddings(in_order, tower.notices)
+    tower = BackingOff(model, model.encode_text, PROMPTS_A_BATCH, unit="prompts")
+    for start in range(0, len(prompts), PROMPTS_A_BATCH):
+        batch = prompts[start : start + PROMPTS_A_BATCH]
+        rows.append(tower.encode(model.tokenizer(batch)))
+        advance(len(batch))
+    return PromptEmbeddings(torch.cat(rows).numpy(), tower.notices)
+
+
+def _encode_tree(tree: TreeTower, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
+    model = tree.model
+    tokens, lengths = _tokenize(tree, prompts)
+    size = SEQUENCES_A_BATCH[model.device.partition(":")[0]]
+    tower = BackingOff(model, tree.encode, size, unit="packs of prompts")
+    embeddings = np.empty((len(prompts), model.record.embed_dim), dtype=np.float32)
+    sequences = pack_prompts(tokens, lengths, max_nodes=NODES_A_SEQUENCE)
+    for batch in _batches(sequences, size):
+        which = np.concatenate([one.prompts for one in batch])
+        embeddings[which] = tower.encode(batch).numpy()
+        advance(len(which))
+    _encode_spoilt(model, prompts, embeddings)
+    return PromptEmbeddings(embeddings, tower.notices)
+
+
+def _encode_spoilt(model: ClipModel, prompts: Sequence[str], embeddings: FloatArray) -> None:
+    """Encode prompts again, in place, that may not be finite only for what they were packed with.
+
+    What a token does not see still counts if it is not a number: attention multiplies it by 0.
+    Ends with the first batch in which a prompt is not finite by itself, which is an error anyway.
+    """
+    spoilt = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    for start in range(0, len(spoilt), PROMPTS_A_BATCH):
+        which = spoilt[start : start + PROMPTS_A_BATCH]
+        alone = _encode_padded(model, [prompts[i] for i in which], lambda _n_done: None)
+        embeddings[which] = alone.embeddings
+        if not np.isfinite(alone.embeddings).all():
+            return
+
+
+def _tokenize(tree: TreeTower, prompts: Sequence[str]) -> tuple[npt.NDArray[np.int32], IntArray]:
+    """Return (P, L) token ids, L that of the longest prompt, and (P,) how many each has."""
+    blocks: list[npt.NDArray[np.int32]] = []
+    lengths: list[IntArray] = []
+    for start in range(0, len(prompts), PROMPTS_TOKENIZED_AT_ONCE):
+        tokens = tree.model.tokenizer(prompts[start : start + PROMPTS_TOKENIZED_AT_ONCE])
+        lengths.append(tree.lengths(tokens))
+        # A copy: a view would keep all of the padding.
+        blocks.append(tokens.numpy()[:, : lengths[-1].max()].astype(np.int32))
+    token_ids = np.zeros((len(prompts), max(block.shape[1] for block in blocks)), dtype=np.int32)
+    for start, block in zip(range(0, len(prompts), PROMPTS_TOKENIZED_AT_ONCE), blocks, strict=True):
+        token_ids[start : start + len(block), : block.shape[1]] = block
+    return token_ids, np.concatenate(lengths)
+
+
+def _batches(sequences: Iterator[PackedBranches], size: int) -> Iterator[list[PackedBranches]]:
+    batch: list[PackedBranches] = []
+    for sequence in sequences:
+        batch.append(sequence)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _check_finite(embeddings: FloatArray, prompts: Sequence[str], model: ClipModel) -> None:

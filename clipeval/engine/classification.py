@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.special import softmax
 
 from clipeval.datasets import ImageReadError, read_image_file
-from clipeval.encode import BackingOffTower, encode_prompts
+from clipeval.encode import BackingOff, encode_prompts
 from clipeval.errors import DatasetError, EncodingError
 from clipeval.models import ClipModel
 from clipeval.prompts import ClassPrompts, check_tokens
@@ -135,7 +135,7 @@ def _classify_one(
 ) -> ClassifiedImage:
     pixels = model.preprocess(image)
     batch = pixels.unsqueeze(0)
-    features = BackingOffTower(model, 1, unit="images").features(batch)
+    features = BackingOff(model, model.encode_image, 1, unit="images").features(batch)
     embedding = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
     if not np.isfinite(embedding).all():
         raise EncodingError(

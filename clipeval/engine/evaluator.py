@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from clipeval.datasets import ImageDataset, open_dataset
-from clipeval.encode import CachedEmbeddings, encode_images_cached, encode_prompts
+from clipeval.encode import CachedEmbeddings, encode_images_cached
 from clipeval.engine.model_slot import LoadedModel, ModelSlot
 from clipeval.engine.results import ScoredCell, cell_result, predictions_of
 from clipeval.engine.thumbnails import thumbnails_of_errors
@@ -159,7 +159,7 @@ class Evaluator:
         rendered = checked.prompts
         images = self.images(cell)
         started = time.perf_counter()
-        text = encode_prompts(loaded.model, rendered.flat, progress=self.progress)
+        text = loaded.prompts.encode(rendered.flat, progress=self.progress)
         encode_text_s = time.perf_counter() - started
         weights = class_weights(text.embeddings, rendered.per_class)
         notices = (

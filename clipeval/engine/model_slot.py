@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from clipeval.devices import resolve_device
+from clipeval.encode import PromptEncoder
 from clipeval.errors import ClipEvalError, without_traceback
 from clipeval.models import ClipModel, load_model
 from clipeval.records import ModelSpec, Precision
@@ -16,6 +17,7 @@ class LoadedModel:
     """A model, and what loading it took. Compared by identity: another load is another model."""
 
     model: ClipModel
+    prompts: PromptEncoder
     load_s: float
 
 
@@ -50,4 +52,4 @@ def _load(spec: ModelSpec, device: str, precision: Precision) -> LoadedModel | C
         model = load_model(spec, device=device, precision=precision)
     except ClipEvalError as error:
         return without_traceback(error)
-    return LoadedModel(model, time.perf_counter() - started)
+    return LoadedModel(model, PromptEncoder(model), time.perf_counter() - started)
