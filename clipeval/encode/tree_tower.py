@@ -117,13 +117,16 @@ class TreeTower:
         padded = BackingOff(self.model, self.model.encode_text, len(tokens), unit="prompts")
         expected = padded.encode(tokens)
         try:
-            # One that is longer than any prompt, lest length make a difference, and a shorter one beside it.
-            sequences = [*self._packed(tokens), *self._packed(tokens[:-1])]
-            packed = BackingOff(self.model, self.encode, len(sequences), unit="packs of prompts")
-            rows = packed.encode(sequences)
+            # First a sequence that is longer than any prompt, lest length make a difference; then two.
+            batches = [
+                list(self._packed(tokens)),
+                [*self._packed(tokens[:-1]), *self._packed(tokens[:1])],
+            ]
+            packed = BackingOff(self.model, self.encode, len(batches[-1]), unit="packs of prompts")
+            rows = torch.cat([packed.encode(batch) for batch in batches])
         except (AttributeError, RuntimeError, TypeError, ValueError) as error:
             raise NotExactError(f"it cannot be run on packed prompts: {error}") from error
-        which = np.concatenate([one.prompts for one in sequences])
+        which = np.concatenate([one.prompts for batch in batches for one in batch])
         largest = float((rows - expected[torch.from_numpy(which)]).norm(dim=1).max())
         tolerance = TOLERANCES[self.model.precision]
         if not largest <= tolerance:

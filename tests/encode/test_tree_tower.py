@@ -312,6 +312,30 @@ def test_a_tower_without_the_parts_of_open_clips_is_refused(altered):
         TreeTower.of(model)
 
 
+class IgnoresMasks(torch.nn.Module):
+    """Attention that lets every token see all before it in the sequence, whatever it is told."""
+
+    def __init__(self, attention):
+        super().__init__()
+        self.attention = attention
+        self.num_heads = attention.num_heads
+
+    def forward(self, *inputs, attn_mask, **options):
+        n_tokens = attn_mask.shape[-1]
+        causal = torch.full((n_tokens, n_tokens), float("-inf")).triu_(1)
+        return self.attention(*inputs, attn_mask=causal, **options)
+
+
+def test_attention_that_does_not_tell_branches_apart_fails_the_proof(altered):
+    model = altered()
+    expected = encode_padded(model, DISTINCT)
+    for block in model.module.transformer.resblocks:
+        block.attn = IgnoresMasks(block.attn)
+    assert torch.equal(encode_padded(model, DISTINCT), expected)
+    with pytest.raises(NotExactError, match="packed prompts differ from padded ones"):
+        TreeTower.of(model)
+
+
 class NoHeads(torch.nn.Module):
     def __init__(self, attention):
         super().__init__()
