@@ -15,7 +15,11 @@ from clipeval.records.results import FloatArray, IntArray
 TOP = 5
 """Best classes kept per image."""
 _BLOCK_ENTRIES = 2**20
-"""Scores alive at once; with float64 probabilities beside them about 25 MB, whatever N x C is."""
+"""Scores alive at once; with float64 probabilities beside them about 13 MB, whatever N is."""
+_MOST_ENTRIES = 2**22
+"""Where there are so many classes that `_BLOCK_ENTRIES` would make blocks too low for a fast product."""
+_BLOCK_IMAGES = (256, 2048)
+"""Fewest and most images multiplied at once, within the limits above."""
 _MIN_NORM = 1e-6
 """A mean of unit vectors shorter than this is rounding, not a direction."""
 _N_NAMED = 10
@@ -84,17 +88,19 @@ def score_images(
     *,
     logit_scale: float,
     sample_ids: Sequence[str],
-    chunk: int | None = None,
 ) -> Scores:
     """Rank the classes for each image: logits = logit_scale * image . text, in float32.
 
+    Images are taken in blocks whose size depends on C alone, so that memory does not grow with N and
+    what is said of an image depends on no other image.
+
     Args:
-        image_embeddings: (N, D) float32; unit rows for cosine similarity, which is not checked.
+        image_embeddings: (N, D) float32, memory-mapped or not; unit rows for cosine similarity, which
+            is not checked.
         class_weights: (C, D) float32; likewise.
         labels: (N,) true class indices.
         logit_scale: > 0; the model's own, exp of the learned parameter.
         sample_ids: N names of the images, for errors.
-        chunk: images scored at once; chosen from C if None, so that memory does not grow with N.
     Raises:
         ScoringError: shapes do not fit, N is zero, a label is out of range, or a number is not
             finite; images are named.
@@ -102,20 +108,22 @@ def score_images(
     label_array = _check_inputs(image_embeddings, class_weights, labels, sample_ids)
     _check_scale(logit_scale)
     n_images, n_classes = len(image_embeddings), len(class_weights)
-    rows = chunk if chunk is not None else max(1, _BLOCK_ENTRIES // n_classes)
-    if rows < 1:
-        raise ScoringError(f"chunk is {rows}; expected at least one image at a time")
+    n_rows = _block_images(n_classes)
     scores = _empty_scores(n_images, n_classes)
-    class_columns = class_weights.T
+    logits = np.empty((n_rows, n_classes), dtype=np.float32)
+    probabilities = np.empty((n_rows, n_classes), dtype=np.float64)
     bad: list[int] = []
-    for start in range(0, n_images, rows):
-        block = slice(start, min(start + rows, n_images))
+    for start in range(0, n_images, n_rows):
+        block = slice(start, min(start + n_rows, n_images))
+        n = block.stop - start
+        images = _filled_up(image_embeddings[block], n_rows)
         # Overflow and NaN are looked for in the result, where the images can be named.
         with np.errstate(over="ignore", invalid="ignore"):
-            logits = np.float32(logit_scale) * (image_embeddings[block] @ class_columns)
-        finite = np.isfinite(logits).all(axis=1)
+            np.matmul(images, class_weights.T, out=logits)
+            logits *= np.float32(logit_scale)
+        finite = np.isfinite(logits[:n]).all(axis=1)
         if finite.all() and not bad:
-            _score_block(logits, label_array[block], scores, block)
+            _score_block(logits[:n], probabilities[:n], label_array[block], scores, block)
         else:
             bad.extend((start + np.flatnonzero(~finite)).tolist())
     if bad:
@@ -123,14 +131,34 @@ def score_images(
     return scores
 
 
-def _score_block(logits: FloatArray, labels: IntArray, scores: Scores, block: slice) -> None:
-    """Fill the rows `block` of `scores`; uses up `logits`."""
+def _block_images(n_classes: int) -> int:
+    fewest, most = _BLOCK_IMAGES
+    rows = min(max(_BLOCK_ENTRIES // n_classes, fewest), most, _MOST_ENTRIES // n_classes)
+    return max(1, rows)
+
+
+def _filled_up(images: FloatArray, n_rows: int) -> FloatArray:
+    """Return a block of the size of all others: BLAS rounds small products differently."""
+    if len(images) == n_rows:
+        return images
+    filled = np.zeros((n_rows, images.shape[1]), dtype=np.float32)
+    filled[: len(images)] = images
+    return filled
+
+
+def _score_block(
+    logits: FloatArray,
+    probabilities: npt.NDArray[np.float64],
+    labels: IntArray,
+    scores: Scores,
+    block: slice,
+) -> None:
+    """Fill the rows `block` of `scores`; uses up `logits`, and overwrites `probabilities`."""
     images = np.arange(len(logits))
-    highest = logits.max(axis=1, keepdims=True)
-    shifted = logits.astype(np.float64)
-    shifted -= highest
-    at_label = shifted[images, labels]
-    probabilities = np.exp(shifted, out=shifted)
+    np.copyto(probabilities, logits)
+    probabilities -= logits.max(axis=1, keepdims=True)
+    at_label = probabilities[images, labels]
+    np.exp(probabilities, out=probabilities)
     total = probabilities.sum(axis=1)
     probabilities /= total[:, None]
     scores.nll_terms[block] = np.log(total) - at_label
@@ -231,7 +259,7 @@ def _check_labels(labels: IntArray, n_classes: int, sample_ids: Sequence[str]) -
             f"label {labels[wrong[0]]} of image '{sample_ids[wrong[0]]}' is out of range; "
             f"expected 0 <= label < {n_classes}"
         )
-    return labels.astype(np.int64)
+    return labels.astype(np.int64, copy=False)
 
 
 def _check_scale(logit_scale: float) -> None:
