@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,7 @@ RIVALS = CONTESTANTS[1:]
 DEFAULT_RIVALS: tuple[ContestantName, ...] = ("open-clip", "clip-benchmark")
 MAX_THREADS = 8
 """clipeval decodes in at most so many threads; more would not be the same for all."""
+TERMINATED = 128 + signal.SIGTERM
 QUIET_LOAD = 0.25
 """Load a thread above which something else runs."""
 
@@ -155,6 +157,7 @@ def print_results(results: Results, chosen: Sequence[Scenario], base: Workload) 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the race; return 1 if predictions differ in fp32, 2 if it cannot be run."""
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # ends its contestant, too
     try:
         return _main(options)
     except (PhotosError, RivalError, ContestantError, PredictionsError, ValueError) as error:

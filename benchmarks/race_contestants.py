@@ -116,7 +116,12 @@ def run_commands(
             process = subprocess.Popen(  # noqa: S603 (no shell; prepare wrote the command)
                 command, cwd=track.work, env=environment, stdout=said, stderr=subprocess.STDOUT
             )
-            _, status, usage = os.wait4(process.pid, 0)
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:  # a race that is ended must not leave a contestant running
+                process.kill()
+                process.wait()
+                raise
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
                 raise ContestantError(_failure(trial, process.returncode, log))

@@ -193,6 +193,7 @@ def _race(options: argparse.Namespace) -> dict[tuple[int, str], list[Took]]:
                 command += ["--templates", str(options.templates)]
                 ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 (this very file)
                 took.setdefault((n_images, way), []).append(Took(**json.loads(ended.stdout)))
+                print(f"{n_images:,} {way}: {ended.stdout.strip()}", file=sys.stderr, flush=True)
     return took
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from dataclasses import asdict, replace
@@ -434,6 +435,28 @@ class TestContestants:
             contestants.ContestantError, match=r"open-clip ended with 3(.|\n)*no luck"
         ):
             contestants.run_commands([command], trial("open-clip"), track, log=tmp_path / "log")
+
+    def test_a_race_that_is_ended_ends_its_contestant(self, track, tmp_path):
+        started = []
+
+        def interrupt(*_):
+            (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[-1:]
+            started.append(int(child))
+            raise KeyboardInterrupt
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                contestants.run_commands(
+                    [[sys.executable, "-c", "import time; time.sleep(60)"]],
+                    trial("open-clip"),
+                    track,
+                    log=tmp_path / "log",
+                )
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert not Path(f"/proc/{started[0]}").exists()
 
     def test_commands_are_timed_one_after_another(self, track, tmp_path):
         command = [sys.executable, "-c", "print('done')"]
