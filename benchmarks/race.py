@@ -92,8 +92,8 @@ def lay_out_photos(
     return folders
 
 
-def race(chosen: Sequence[Scenario], track: Track, *, repeats: int) -> Results:
-    """Run every trial in each repeat, one after another, and compare predictions."""
+def race(chosen: Sequence[Scenario], track: Track, *, repeats: int) -> Iterator[Results]:
+    """Run every trial in each repeat, one after another; yield what is known after each repeat."""
     results = Results()
     trials = trials_of(chosen)
     for trial in dict.fromkeys(map(start_of, trials)):
@@ -104,7 +104,7 @@ def race(chosen: Sequence[Scenario], track: Track, *, repeats: int) -> Results:
             cost, predictions[trial] = _run(trial, track, f"repeat {repeat + 1} of {repeats}")
             results.costs.setdefault(trial, []).append(cost)
         compare_all(chosen, predictions, results)
-    return results
+        yield results
 
 
 def _run(trial: Trial, track: Track, when: str) -> tuple[Cost, tuple[Predictions, ...]]:
@@ -190,10 +190,12 @@ def _main(options: argparse.Namespace) -> int:
             print(f"{key}: {value}")
         if not described["is_quiet"]:
             print("THE MACHINE IS BUSY: ratios are not to be trusted.")
-        results = race(chosen, track, repeats=options.repeats)
+        results = Results()
+        for results in race(chosen, track, repeats=options.repeats):
+            if options.json:  # after each repeat: a race takes long, and may be ended
+                written = results_json(results, chosen, described)
+                options.json.write_text(written, encoding="utf-8")
     print_results(results, chosen, base)
-    if options.json:
-        options.json.write_text(results_json(results, chosen, described), encoding="utf-8")
     if differs_in_fp32(results):
         print("\nPREDICTIONS DIFFER in fp32 where the best two classes are no tie.")
         return 1
@@ -264,7 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"],
         help="scenarios other than cold run in the first one; default: %(default)s",
     )  # fmt: skip
-    parser.add_argument("--repeats", type=int, default=3, metavar="N")
+    parser.add_argument("--repeats", type=int, default=3, metavar="N", choices=range(1, 101))
     parser.add_argument(
         "--device", choices=("cpu", "cuda"), default="cpu",
         help="for every contestant; CUDA_VISIBLE_DEVICES chooses among several GPUs",
