@@ -23,24 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-EMPTY_APP = '''\
-import typer
-
-app = typer.Typer()
-
-
-@app.command()
-def one() -> None:
-    """Do one thing."""
-
-
-@app.command()
-def two() -> None:
-    """Do another."""
-
-
-app()
-'''
+EMPTY_APP = ROOT / "benchmarks" / "empty_app.py"
 GOAL_HELP = 1.5
 GOAL_WITHOUT_TORCH = 1.0
 
@@ -84,8 +67,6 @@ def main() -> None:
 
 
 def _contenders(folder: Path) -> tuple[Contender, ...]:
-    empty_app = folder / "empty_app.py"
-    empty_app.write_text(EMPTY_APP)
     clipeval = str(Path(sys.executable).with_name("clipeval"))
     suite = str(ROOT / "suites" / "quickstart.yaml")
     run = folder / "run"
@@ -103,7 +84,7 @@ def _contenders(folder: Path) -> tuple[Contender, ...]:
 
     return (
         Contender(name="python -c pass", command=(sys.executable, "-c", "pass")),
-        Contender(name="empty app --help", command=(sys.executable, str(empty_app), "--help")),
+        Contender(name="empty app --help", command=(sys.executable, str(EMPTY_APP), "--help")),
         Contender(
             name="clipeval --help",
             command=(clipeval, "--help"),

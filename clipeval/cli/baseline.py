@@ -28,14 +28,17 @@ app = typer.Typer(
 )
 
 
+_Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")]
+_File = Annotated[
+    Path | None, typer.Option("--file", metavar="FILE", help="Default: baselines/SUITE.json.")
+]
+
+
 @app.command("accept", epilog="Example:\n\n  clipeval baseline accept reports/quickstart")
 def accept(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
+    run: _Run,
     *,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", metavar="FILE", help="Default: baselines/SUITE.json."),
-    ] = None,
+    file: _File = None,
 ) -> None:
     """Make a finished run what later runs of its suite are held against; commit the file."""
     accepted = api.accept(run, file=file)
@@ -72,12 +75,9 @@ def show(
 
 @app.command("diff", epilog="Example:\n\n  clipeval baseline diff reports/quickstart")
 def diff(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or its run.json.")],
+    run: _Run,
     *,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", metavar="FILE", help="Default: baselines/SUITE.json."),
-    ] = None,
+    file: _File = None,
 ) -> None:
     """Show what is different about a run and the baseline of its suite; decides nothing."""
     found = api.diff_baseline(run, file=file)

@@ -62,7 +62,8 @@ def confirm_winner(
     explored_ids = {
         id_ for id_, is_out in zip(cells[0].sample_ids, held_out, strict=True) if not is_out
     }
-    ranked = sorted(cells, key=lambda cell: -_top1(_part(cell, explored_ids, is_in=True)))
+    explored_top1 = {one.template: _top1(_part(one, explored_ids, is_in=True)) for one in cells}
+    ranked = sorted(cells, key=lambda cell: -explored_top1[cell.template])
     winner = ranked[0]
     others = {cell.template: cell for cell in ranked[1:]}
     opponent = others.get(reference, ranked[1]) if reference is not None else ranked[1]
@@ -79,9 +80,7 @@ def confirm_winner(
         n_explored=len(explored_ids),
         n_held_out=confirmation.n_images,
         ranking=tuple(
-            RankedTemplate(
-                template=cell.template, top1=_top1(_part(cell, explored_ids, is_in=True))
-            )
+            RankedTemplate(template=cell.template, top1=explored_top1[cell.template])
             for cell in ranked
         ),
         winner=winner.template,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from clipeval.records.results import FloatArray, IntArray
 PROMPTS_A_BATCH = 128
 PROMPTS_TOKENIZED_AT_ONCE = 4096
 FEW_PROMPTS = 8
-"""Up to so many, comparing both ways would cost more than it saves."""
+"""Up to so many are padded: comparing both ways would cost more than it saves."""
 SEQUENCES_A_BATCH = {"cpu": 1, "cuda": 32, "mps": 8}
 """Packed sequences a forward pass, by kind of device; fewer where memory does not suffice. On a CPU more than
 one is slower: what torch's attention multiplies is then not contiguous."""
@@ -39,7 +40,7 @@ class PromptEmbeddings:
 class PromptEncoder:
     """The text tower of one model: on a prefix tree of the prompts where that is exact, else padded.
 
-    Whether it is exact is found out once, when there are more than FEW_PROMPTS.
+    Whether it is exact is found out once, when there are more than FEW_PROMPTS; so many are always padded.
     """
 
     def __init__(self, model: ClipModel) -> None:
@@ -73,7 +74,11 @@ class PromptEncoder:
     def _encode(self, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
         if not prompts:
             return PromptEmbeddings(np.empty((0, self._model.record.embed_dim), np.float32))
-        if self._tree is None and self._why_padded is None and len(prompts) > FEW_PROMPTS:
+        if (
+            len(prompts) <= FEW_PROMPTS
+        ):  # always, lest a prompt depend on what was encoded before it
+            return _encode_padded(self._model, prompts, advance)
+        if self._tree is None and self._why_padded is None:
             try:
                 self._tree = TreeTower.of(self._model)
             except NotExactError as error:
@@ -81,8 +86,6 @@ class PromptEncoder:
         if self._tree is not None:
             return _encode_tree(self._tree, prompts, advance)
         padded = _encode_padded(self._model, prompts, advance)
-        if self._why_padded is None:
-            return padded
         message = (
             f"model '{self._model.record.id}': every prompt is padded to "
             f"{self._model.tokenizer.context_length} tokens, which is slow, because its text tower "
@@ -121,23 +124,31 @@ def _encode_tree(tree: TreeTower, prompts: Sequence[str], advance: Advance) -> P
         which = np.concatenate([one.prompts for one in batch])
         embeddings[which] = tower.encode(batch).numpy()
         advance(len(which))
-    _encode_spoilt(model, prompts, embeddings)
-    return PromptEmbeddings(embeddings, tower.notices)
+    notices = _encode_spoilt(model, prompts, embeddings)
+    return PromptEmbeddings(embeddings, (*tower.notices, *notices))
 
 
-def _encode_spoilt(model: ClipModel, prompts: Sequence[str], embeddings: FloatArray) -> None:
+def _encode_spoilt(
+    model: ClipModel, prompts: Sequence[str], embeddings: FloatArray
+) -> tuple[Notice, ...]:
     """Encode prompts again, in place, that may not be finite only for what they were packed with.
 
     What a token does not see still counts if it is not a number: attention multiplies it by 0.
     Ends with the first batch in which a prompt is not finite by itself, which is an error anyway.
+
+    Returns:
+        What encoding them had to say.
     """
+    notices: tuple[Notice, ...] = ()
     spoilt = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     for start in range(0, len(spoilt), PROMPTS_A_BATCH):
         which = spoilt[start : start + PROMPTS_A_BATCH]
         alone = _encode_padded(model, [prompts[i] for i in which], lambda _n_done: None)
         embeddings[which] = alone.embeddings
+        notices = tuple(dict.fromkeys((*notices, *alone.notices)))
         if not np.isfinite(alone.embeddings).all():
-            return
+            break
+    return notices
 
 
 def _tokenize(tree: TreeTower, prompts: Sequence[str]) -> tuple[npt.NDArray[np.int32], IntArray]:
@@ -156,13 +167,7 @@ def _tokenize(tree: TreeTower, prompts: Sequence[str]) -> tuple[npt.NDArray[np.i
 
 
 def _batches(sequences: Iterator[PackedBranches], size: int) -> Iterator[list[PackedBranches]]:
-    batch: list[PackedBranches] = []
-    for sequence in sequences:
-        batch.append(sequence)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+    while batch := list(islice(sequences, size)):
         yield batch
 
 

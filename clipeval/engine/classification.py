@@ -145,16 +145,7 @@ def _classify_one(
     cosines: FloatArray = embedding @ text.weights.T
     logits = cosines * np.float32(model.logit_scale)
     probabilities: FloatArray = softmax(logits, axis=1)
-    order = np.argsort(-logits[0], kind="stable")[:top]
-    ranking = tuple(
-        RankedLabel(
-            label=text.names[i],
-            cosine=float(cosines[0, i]),
-            logit=float(logits[0, i]),
-            probability=float(probabilities[0, i]),
-        )
-        for i in order.tolist()
-    )
+    ranking = _ranking(text.names, cosines[0], logits[0], probabilities[0], top)
     if not explain:
         return ClassifiedImage(path=str(path), ranking=ranking)
     as_read = np.asarray(image)
@@ -176,6 +167,26 @@ def _classify_one(
         _step("probabilities", probabilities, "softmax over the candidates"),
     )
     return ClassifiedImage(path=str(path), ranking=ranking, steps=steps)
+
+
+def _ranking(
+    names: Sequence[str],
+    cosines: FloatArray,
+    logits: FloatArray,
+    probabilities: FloatArray,
+    top: int | None,
+) -> tuple[RankedLabel, ...]:
+    """Return the candidates, best first; of equal ones, the one that was named first."""
+    order = np.argsort(-logits, kind="stable")[:top]
+    return tuple(
+        RankedLabel(
+            label=names[i],
+            cosine=float(cosines[i]),
+            logit=float(logits[i]),
+            probability=float(probabilities[i]),
+        )
+        for i in order.tolist()
+    )
 
 
 def _step(name: str, array: torch.Tensor | npt.NDArray[np.generic], meaning: str) -> Step:

@@ -13,7 +13,7 @@ from clipeval.errors import ComparisonError, ConfigError, ScoringError
 from clipeval.gates.absolute import decide_limits
 from clipeval.gates.class_drops import decide_class_drops
 from clipeval.gates.per_class import decide_class_limits
-from clipeval.gates.relative import decide_drop, decide_flip_rate, undecided
+from clipeval.gates.relative import decide_drop, decide_flip_rate, kept_open, undecided
 from clipeval.gates.states import enforced
 from clipeval.records import (
     Against,
@@ -26,7 +26,6 @@ from clipeval.records import (
 )
 from clipeval.records.comparisons import ComparisonKind
 from clipeval.records.results import GateKind
-from clipeval.records.shared_causes import caused
 from clipeval.records.specs import OnInconclusive
 
 
@@ -85,7 +84,11 @@ def decide(
         ConfigError: a gate has no limit, and so would always pass.
     """
     decider = _Decider(result, cell, counterpart, compare_pair)
-    return tuple(enforced(decided, gate) for gate in gates for decided in decider.decide(gate))
+    return tuple(
+        replace(enforced(decided, gate), gate=position)
+        for position, gate in enumerate(gates)
+        for decided in decider.decide(gate)
+    )
 
 
 def judge_drop(
@@ -196,14 +199,14 @@ def _without_broken_limits(gate: GateSpec) -> tuple[list[GateResult], GateSpec]:
 
 
 def _undecided(
-    gate: GateSpec, kinds: Sequence[GateKind], message: str, state: Verdict
+    gate: GateSpec, kinds: Sequence[GateKind], cause: str, state: Verdict
 ) -> list[GateResult]:
     return [
-        undecided(
+        kept_open(
             gate.metric,
             kind,
             limit,
-            caused(gate.metric, kind, limit, message),
+            cause,
             against=gate.against if kind in _RELATIVE_KINDS else None,
             state=state,
         )

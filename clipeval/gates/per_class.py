@@ -13,11 +13,10 @@ from scipy.stats import binomtest
 from clipeval.comparison.binary import group_indices
 from clipeval.errors import did_you_mean
 from clipeval.gates.absolute import digits_apart, side
-from clipeval.gates.relative import MAX_IMAGES, undecided
+from clipeval.gates.relative import MAX_IMAGES, kept_open, undecided
 from clipeval.gates.settling import images_for_share, settle_text
 from clipeval.records import CellOutcomes, GateResult, GateSpec, Verdict
 from clipeval.records.results import BoolArray, IntArray
-from clipeval.records.shared_causes import caused
 from clipeval.stats import (
     Clustering,
     Interval,
@@ -79,7 +78,7 @@ def unknown_classes(
         f"{cell.dataset} has no {'class' if len(names) == 1 else 'classes'} {told}; "
         f"available: {', '.join(cell.class_names[:MAX_IMAGES])}"
     )
-    return [undecided(gate.metric, kind, limit, caused(gate.metric, kind, limit, cause))]
+    return [kept_open(gate.metric, kind, limit, cause)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from clipeval.gates.settling import (
 )
 from clipeval.records import Comparison, Difference, GateResult, Verdict
 from clipeval.records.results import GateKind
+from clipeval.records.shared_causes import gate_text
 from clipeval.stats import Clustering, effective_wilson_interval, wilson_interval
 from clipeval.wording import margin_text, p_text, points, points_interval
 
@@ -142,8 +143,19 @@ def undecided(
     *,
     against: str | None = None,
     state: Verdict = "error",
+    cause: str | None = None,
 ) -> GateResult:
-    """Return a gate for which there is nothing to decide with."""
+    """Return a gate for which there is nothing to decide with.
+
+    Args:
+        metric: as the suite says.
+        kind: as the suite says.
+        limit: as the suite says.
+        message: what to say of it.
+        against: what it was to be compared with.
+        state: what that comes to.
+        cause: see GateResult.
+    """
     return GateResult(
         metric=metric,
         kind=kind,
@@ -154,7 +166,22 @@ def undecided(
         state=state,
         message=message,
         against=against,
+        cause=cause,
     )
+
+
+def kept_open(
+    metric: str,
+    kind: GateKind,
+    limit: float,
+    cause: str,
+    *,
+    against: str | None = None,
+    state: Verdict = "error",
+) -> GateResult:
+    """Return a gate that cannot be decided for a cause that others may share; it is named before it."""
+    message = f"{gate_text(metric, kind, limit)}: {cause}"
+    return undecided(metric, kind, limit, message, against=against, state=state, cause=cause)
 
 
 def newly_wrong(comparison: Comparison) -> tuple[str, ...]:

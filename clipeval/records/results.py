@@ -100,6 +100,11 @@ class GateResult:
     """How many images would settle an inconclusive gate; None where none would, or nothing is open."""
     images: tuple[str, ...] = ()
     """Sample ids behind a gate that did not pass, at most 20: those newly wrong, or wrong."""
+    gate: int = 0
+    """Which of the suite's gates that apply to the cell this is of, from 0: a limit on classes has a result
+    for each class that does not keep it."""
+    cause: str | None = None
+    """What kept it from being decided, without the name of the gate: several gates may share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class ToldGates:
         if len(self.results) == 1:
             return (first.message,)
         names = dict.fromkeys(gate_text(one.metric, one.kind, one.limit) for one in self.results)
-        return (cause_of(first) or first.message, f"gates: {', '.join(names)}")
+        return (first.cause or first.message, f"gates: {', '.join(names)}")
 
 
 def told_once(results: Iterable[GateResult]) -> tuple[ToldGates, ...]:
@@ -42,8 +42,7 @@ def told_once(results: Iterable[GateResult]) -> tuple[ToldGates, ...]:
     """
     told: dict[object, list[GateResult]] = {}
     for position, one in enumerate(results):
-        cause = cause_of(one)
-        key = position if cause is None else (one.state, one.against, cause)
+        key = position if one.cause is None else (one.state, one.against, one.cause)
         told.setdefault(key, []).append(one)
     return tuple(ToldGates(results=tuple(gates)) for gates in told.values())
 
@@ -51,16 +50,3 @@ def told_once(results: Iterable[GateResult]) -> tuple[ToldGates, ...]:
 def gate_text(metric: str, kind: GateKind, limit: float) -> str:
     """Name a gate as the suite spells it: `top1 max_drop 0.01`."""
     return f"{metric} {kind} {limit:g}"
-
-
-def caused(metric: str, kind: GateKind, limit: float, cause: str) -> str:
-    """Return the message of a gate that `cause` keeps from being decided."""
-    return f"{gate_text(metric, kind, limit)}: {cause}"
-
-
-def cause_of(result: GateResult) -> str | None:
-    """Return what kept a gate from being decided, as `caused` put it; None if it was decided."""
-    start = caused(result.metric, result.kind, result.limit, "")
-    if result.value is not None or not result.message.startswith(start):
-        return None
-    return result.message.removeprefix(start)

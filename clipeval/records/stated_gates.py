@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clipeval.records.metric_names import CLASS_METRIC_NAMES
 from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records.results import GateResult, RunRecord, Verdict
+    from clipeval.records.results import GateKind, GateResult, RunRecord, Verdict
 
 FROM_BEST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail", "error")
 _SAID: dict[Verdict, str] = {
@@ -37,16 +36,13 @@ class StatedGate:
 def stated_gates(results: Iterable[GateResult]) -> tuple[StatedGate, ...]:
     """Gather the results of one cell by the limit that they are of, in their order.
 
-    Neighbours of one limit on classes are one gate. A class limit that passes has a single result for
-    all its classes, so that what follows it belongs to another.
+    A gate of the suite may state several limits, each of its kind. That classes keep one is a single
+    result for all of them.
     """
-    gathered: list[list[GateResult]] = []
+    gathered: dict[tuple[int, GateKind], list[GateResult]] = {}
     for result in results:
-        if gathered and _is_same_gate(gathered[-1][-1], result):
-            gathered[-1].append(result)
-        else:
-            gathered.append([result])
-    return tuple(StatedGate(results=tuple(of_gate)) for of_gate in gathered)
+        gathered.setdefault((result.gate, result.kind), []).append(result)
+    return tuple(StatedGate(results=tuple(of_gate)) for of_gate in gathered.values())
 
 
 def gate_account(record: RunRecord) -> str:
@@ -59,12 +55,3 @@ def gate_account(record: RunRecord) -> str:
         return f"{count(n_gates, 'gate')} passed"
     rest = [f"{count(states[state])} {word}" for state, word in _SAID.items() if states[state]]
     return f"{count(states['pass'])} of {count(n_gates, 'gate')} passed, {', '.join(rest)}"
-
-
-def _is_same_gate(before: GateResult, after: GateResult) -> bool:
-    is_of_classes = after.metric in CLASS_METRIC_NAMES
-    return is_of_classes and before.state != "pass" and _limit(before) == _limit(after)
-
-
-def _limit(result: GateResult) -> tuple[str, str, float, str | None]:
-    return (result.metric, result.kind, result.limit, result.against)

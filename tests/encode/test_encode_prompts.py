@@ -138,16 +138,14 @@ class TestOnATree:
         encode_prompts(model, NUMBERS[: FEW_PROMPTS + 1])
         assert len(passes) > 1
 
-    def test_few_prompts_are_run_on_the_tree_once_it_is_known_to_be_exact(self, tree_model):
-        model, passes = tree_model
-        encoder = PromptEncoder(model)
+    def test_few_prompts_come_out_the_same_whatever_was_encoded_before(self, tree_model):
+        model, _ = tree_model
+        few, encoder = NUMBERS[:FEW_PROMPTS], PromptEncoder(model)
+        before = encoder.encode(few)
         encoder.encode(NUMBERS)
-        passes.clear()
-        found = encoder.encode(["a photo of number 7"]).embeddings
-        assert passes == [(1, 7)]
-        np.testing.assert_allclose(
-            found, encode_padded(model, ["a photo of number 7"]), rtol=0, atol=1e-5
-        )
+        after = encoder.encode(few)
+        np.testing.assert_array_equal(after.embeddings, before.embeddings)
+        assert after.notices == before.notices == ()
 
     @settings(deadline=None, max_examples=20)
     @given(
@@ -243,12 +241,12 @@ class TestPadded:
             "text tower"
         )
 
-    def test_is_said_whenever_it_is_so(self, stand_in):
+    def test_is_said_of_many_prompts_and_not_of_few_where_it_costs_nothing(self, stand_in):
         encoder = PromptEncoder(stand_in())
         assert not encoder.encode(["a"]).notices
-        first, second = encoder.encode(NUMBERS), encoder.encode(NUMBERS[:1])
-        assert first.notices == second.notices
-        assert len(first.notices) == 1
+        assert len(encoder.encode(NUMBERS).notices) == 1
+        assert not encoder.encode(["a"]).notices
+        assert encoder.encode(NUMBERS).notices == encoder.encode(NUMBERS[:20]).notices
 
     def test_siglip_is_padded(self, model_folders):
         folder = str(model_folders["siglip"])

@@ -39,6 +39,12 @@ class TestAllOfThem:
         ]
         assert all(one.message for one in found)
         assert len(found[1].images) == 20
+        assert [one.gate for one in found] == [0, 0, 0, 1, 2, 2, 3, 4]
+
+    def test_equal_limits_on_single_classes_stay_gates_of_their_own(self):
+        gates = [GateSpec(metric="recall", classes=(name,), min=0.9) for name in "ab"]
+        found = decided(gates, CANDIDATE)
+        assert [(one.gate, one.class_name) for one in found] == [(0, "A"), (1, "B")]
 
     def test_no_gates_decide_nothing(self):
         assert decided([]) == ()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from clipeval.records import GateResult
-from clipeval.records.shared_causes import caused, told_once
+from clipeval.records.shared_causes import gate_text, told_once
 
 NO_BASELINE = "there is no baseline; accept a run"
 
@@ -17,8 +17,9 @@ def gate(metric, kind, limit, *, cause=None, state="fail", against="baseline"):
         low=None,
         high=None,
         state=state,
-        message=caused(metric, kind, limit, cause) if cause else f"{metric} is 0.5",
+        message=f"{gate_text(metric, kind, limit)}: {cause}" if cause else f"{metric} is 0.5",
         against=against,
+        cause=cause,
     )
 
 
@@ -59,5 +60,3 @@ def test_other_states_and_other_things_compared_with_are_told_apart():
 
 def test_gates_that_were_decided_are_never_put_together():
     assert told(DECIDED, DECIDED) == [("top1 is 0.5",)] * 2
-    alike = replace(DROP, value=-0.1)
-    assert told(alike, alike) == [(alike.message,)] * 2

@@ -26,33 +26,24 @@ def test_classes_of_one_limit_are_one_gate_of_the_worst_state():
 
 
 def test_order_is_kept_and_nothing_is_lost():
-    results = [make_gate(), of_class("one"), of_class("two"), make_gate(kind="max", limit=1.0)]
+    results = [
+        make_gate(),
+        *(of_class(name, gate=1) for name in ("one", "two")),
+        make_gate(kind="max", limit=1.0, gate=2),
+    ]
     gates = stated_gates(results)
     assert [one for gate in gates for one in gate.results] == results
     assert [len(gate.results) for gate in gates] == [1, 2, 1]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"metric": "precision"}, {"kind": "max"}, {"limit": 0.8}, {"against": "baseline"}],
-    ids=lambda changes: next(iter(changes)),
-)
-def test_another_limit_is_another_gate(changes):
-    assert shape([of_class("one"), of_class("one", **changes)]) == [(1, "fail"), (1, "fail")]
+def test_two_limits_of_one_gate_are_two():
+    assert shape([of_class("one"), of_class("one", kind="max")]) == [(1, "fail"), (1, "fail")]
 
 
-def test_a_class_that_does_not_exist_belongs_to_the_gate_that_named_it():
-    unknown = of_class(None, "error", value=None)
-    assert shape([unknown, of_class("two", "pass")]) == [(2, "error")]
-
-
-def test_a_limit_that_all_classes_keep_is_a_gate_of_its_own():
-    all_pass = of_class(None, "pass")
-    assert shape([all_pass, all_pass, of_class("one")]) == [(1, "pass"), (1, "pass"), (1, "fail")]
-
-
-def test_the_same_limit_on_a_whole_cell_stated_twice_is_two_gates():
-    assert shape([make_gate(state="fail")] * 2) == [(1, "fail"), (1, "fail")]
+def test_equal_limits_on_single_classes_are_as_many_gates_whatever_comes_out():
+    for states in (("fail", "pass"), ("pass", "fail"), ("fail", "fail"), ("pass", "pass")):
+        results = [of_class(state, state, gate=i) for i, state in enumerate(states)]
+        assert shape(results) == [(1, state) for state in states]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +51,13 @@ def test_the_same_limit_on_a_whole_cell_stated_twice_is_two_gates():
     [
         ((), "no gates set"),
         ((make_gate(),), "1 gate passed"),
-        ((make_gate(), of_class(None, "pass")), "2 gates passed"),
-        ((make_gate(), of_class("a"), of_class("b")), "1 of 2 gates passed, 1 failed"),
+        ((make_gate(), of_class(None, "pass", gate=1)), "2 gates passed"),
         (
-            (of_class("a", "inconclusive"), make_gate(state="error")),
+            (make_gate(), of_class("a", gate=1), of_class("b", gate=1)),
+            "1 of 2 gates passed, 1 failed",
+        ),
+        (
+            (of_class("a", "inconclusive"), make_gate(state="error", gate=1)),
             "0 of 2 gates passed, 1 inconclusive, 1 undecided",
         ),
     ],

@@ -142,6 +142,8 @@ def make_class(name, confusion, i):
 
 
 def make_cell(*, dataset=None, template="photo", confusion=None, model=None, suffix="", **changes):
+    if "gates" in changes:
+        changes["gates"] = numbered(changes["gates"])
     dataset = dataset or make_dataset()
     model = model or make_model()
     names = dataset.class_names
@@ -202,6 +204,20 @@ def make_gate(**changes):
         message="",
     )  # fmt: skip
     return replace(gate, **changes)
+
+
+def numbered(results):
+    """Number gates one by one; classes of one limit that stand side by side are one, if not said otherwise."""
+    if any(one.gate for one in results):
+        return tuple(results)
+    found = []
+    for one in results:
+        same = found and one.class_name and (found[-1].metric, found[-1].kind, found[-1].limit) == (
+            one.metric, one.kind, one.limit
+        )  # fmt: skip
+        number = found[-1].gate + (not same) if found else 0
+        found.append(replace(one, gate=number))
+    return tuple(found)
 
 
 def make_difference(value=-0.023, low=-0.039, high=-0.008, *, base=0.9, **changes):
