@@ -42,6 +42,8 @@ class SuiteOutcome:
     """Why cells of other processes were refused."""
     guests: dict[str, None] = field(default_factory=dict)
     """Ids of cells that tests in Python added to it."""
+    asked_at: dict[str, int] = field(default_factory=dict)
+    """Place among the tests of the one that asked for a cell; cells of the suite's own file have none."""
     kept_in: list[Path] = field(default_factory=list)
     """Temporary folders that hold cells of this until its run folder is written."""
 
@@ -50,7 +52,12 @@ class SuiteOutcome:
 
         A cell with a name that means something else here is refused, and told of in `clashes`.
         """
-        self.planned.update(other.planned)
+        self.asked_at = {**other.asked_at, **self.asked_at}
+        # As one process would have come upon them: other processes have theirs in any order.
+        in_any_order = {**self.planned, **other.planned}
+        self.planned = dict.fromkeys(
+            sorted(in_any_order, key=lambda id_: self.asked_at.get(id_, -1))
+        )
         self.guests.update(other.guests)
         if self.comparer.request == ComparisonRequest():
             self.comparer = other.comparer
@@ -87,6 +94,7 @@ class ExportedOutcome(TypedDict):
     folder: str
     errors: dict[str, str]
     request: dict[str, Any]
+    asked_at: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +121,14 @@ def export_outcomes(outcomes: Iterable[SuiteOutcome]) -> list[ExportedOutcome]:
             _add_cells(opened, outcome)
         errors = {error.id: error.message for error in outcome.errors.values()}
         request = asdict(outcome.comparer.request)
-        exported.append({"folder": str(folder), "errors": errors, "request": request})
+        exported.append(
+            {
+                "folder": str(folder),
+                "errors": errors,
+                "request": request,
+                "asked_at": outcome.asked_at,
+            }
+        )
     return exported
 
 
@@ -143,6 +158,7 @@ def import_outcome(
             ComparisonRequest(**exported["request"]), (baselines or {}).get(record.suite)
         ),
         guests=dict.fromkeys(record.guest_cells),
+        asked_at=dict(exported["asked_at"]),
         planned=dict.fromkeys(record.planned_cells),
         evaluated=evaluated,
         errors={id_: CellError(id=id_, message=text) for id_, text in exported["errors"].items()},
@@ -161,7 +177,6 @@ def merge_outcomes(outcomes: Iterable[SuiteOutcome]) -> tuple[SuiteOutcome, ...]
             merged[outcome.suite] = SuiteOutcome(
                 suite=outcome.suite,
                 environment=outcome.environment,
-                comparer=outcome.comparer,
             )
         merged[outcome.suite].add(outcome, meanings[outcome.suite])
     return tuple(merged.values())

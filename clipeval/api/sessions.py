@@ -75,7 +75,9 @@ class EvaluationSession:
             opened.planned.add(cell.id)
             opened.outcome.planned[cell.id] = None
 
-    def evaluate(self, suite: SuiteSpec, cell: Cell, *, is_guest: bool = False) -> CellResult:
+    def evaluate(
+        self, suite: SuiteSpec, cell: Cell, *, is_guest: bool = False, place: int = 0
+    ) -> CellResult:
         """Evaluate a cell; the same cell again is the same result.
 
         Args:
@@ -83,6 +85,8 @@ class EvaluationSession:
             cell: what to evaluate. Gates are decided for planned cells alone: others are judged by
                 the test that asked for them.
             is_guest: the cell joins a suite that another file may be.
+            place: where the test that asks for it stands among all; cells that are not planned are
+                recorded in this order, whichever process evaluates them.
         Raises:
             ConfigError: something else in this suite has the same name.
             ClipEvalError: whatever stands in the way; it is recorded too.
@@ -91,6 +95,8 @@ class EvaluationSession:
         opened.meanings.claim(cell)
         outcome = opened.outcome
         outcome.planned[cell.id] = None
+        if cell.id not in opened.planned:
+            outcome.asked_at.setdefault(cell.id, place)
         if is_guest and cell.id not in opened.planned:
             outcome.guests[cell.id] = None
         if cell.id not in outcome.evaluated:

@@ -98,7 +98,10 @@ def zero_shot(request: pytest.FixtureRequest) -> ZeroShot:
                 suite=_marked(request, "suite"),
             )
             result = session_of(request.config).evaluate(
-                asked.suite, asked.cell, is_guest=asked.is_guest
+                asked.suite,
+                asked.cell,
+                is_guest=asked.is_guest,
+                place=request.session.items.index(request.node),
             )
         except ClipEvalError as error:
             # The test's own line and the message are all that helps; not how clipeval got there.

@@ -17,7 +17,7 @@ def evaluated(tmp_path, monkeypatch, embeddings_cache):
     monkeypatch.setenv("CLIPEVAL_CACHE", str(embeddings_cache))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    def evaluate(template, *, template_id="photo", limit=20):
+    def evaluate(template, *, template_id="photo", limit=20, place=0):
         folder = tmp_path / f"limit-{limit}"
         folder.mkdir(exist_ok=True)
         catalogue = f"digits: {{source: sklearn-digits, limit: {limit}}}\n"
@@ -31,7 +31,7 @@ def evaluated(tmp_path, monkeypatch, embeddings_cache):
             suite="shared",
         )
         session = api.EvaluationSession()
-        session.evaluate(asked.suite, asked.cell, is_guest=True)
+        session.evaluate(asked.suite, asked.cell, is_guest=True, place=place)
         (exported,) = api.export_outcomes(session.outcomes)
         return api.import_outcome(exported)
 
@@ -48,6 +48,15 @@ def test_a_cell_that_two_workers_evaluated_alike_is_there_once(evaluated, tmp_pa
     assert [cell.id for cell in run.record.cells] == [CELL]
     assert (run.problems, run.record.verdict) == ((), "pass")
     assert not list(tmp_path.glob("clipeval-*"))
+
+
+def test_cells_stand_in_the_order_of_their_tests_whichever_worker_is_ready_first(
+    evaluated, tmp_path
+):
+    later = evaluated("the {}", template_id="later", place=7)
+    earlier = evaluated("a photo of {}", template_id="earlier", place=3)
+    run = _finish(tmp_path, later, earlier)
+    assert [cell.template.id for cell in run.record.cells] == ["earlier", "later"]
 
 
 def test_one_cell_id_with_other_prompts_is_refused(evaluated, tmp_path):
