@@ -98,7 +98,7 @@ def _macro(paired: PairedCells, groups: IntArray | None) -> dict[MacroMetric, Di
             high=one.high,
             lower_bound=one.lower_bound,
             upper_bound=one.upper_bound,
-            method="bootstrap" if groups is None else "cluster-bootstrap",
+            method="macro" if groups is None else "macro-grouped",
         )
         for name, one in measured.items()
     }

@@ -26,8 +26,8 @@ class Difference:
     """One-sided 95% bound: the difference is above it."""
     upper_bound: float
     """One-sided 95% bound: the difference is below it."""
-    method: Literal["tango", "tango-rao-scott", "bootstrap", "cluster-bootstrap"]
-    """How the interval was made; docs/comparisons.md names the sources."""
+    method: Literal["tango", "tango-rao-scott", "macro", "macro-grouped"]
+    """How the interval was made; docs/comparisons.md says what the names mean, with sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,16 @@
 """Differences of macro averages between two models, with intervals that small classes do not fool.
 
 A bootstrap within classes sees too little where a class has few images, and nothing where it has one.
-Two things make up for it. Macro recall is a mean over images, weighted so that every class counts alike:
-Tango's interval holds for it with as many images as the weights leave. And precision and F1 also hang on
-which wrong class an image is given: what single images move is added. Of these intervals and the
-bootstrap's the outer ends are taken.
+Two things make up for it. Among classes alike in size macro recall is top-1, for which Tango's interval
+holds; classes of other sizes have one of their own, lest a small class that got worse hide among large ones
+that did not. And precision and F1 also hang on which wrong class an image is given: what single images
+move is added. Of these intervals and the bootstrap's the outer ends are taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from clipeval.stats.bootstrap import (
     check_predictions,
     class_ratios,
 )
-from clipeval.stats.clusters import Clustering, cluster, effective
+from clipeval.stats.clusters import Clustering, cluster
 from clipeval.stats.intervals import Interval
 from clipeval.stats.paired import Discordance, normal_or_t, tango_interval
 
@@ -33,6 +33,8 @@ _FloatArray = npt.NDArray[np.float64]
 _TWO_SIDED = 0.95
 _ONE_SIDED = 0.90
 """A two-sided interval at 90% has the one-sided 95% bounds as its ends."""
+_ALIKE = 1.5
+"""Classes are alike in size if the largest has at most so many times the images of the smallest."""
 
 
 def macro_differences(
@@ -82,13 +84,29 @@ def macro_differences(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stratum:
+    """Classes alike in size, and what became of their images."""
+
+    share: float
+    """Of all classes, in (0, 1]."""
+    counted: Discordance
+    """Newly right and newly wrong, every class counted alike, as if all had the images of the smallest; in
+    images that are worth as much as independent ones."""
+
+    @property
+    def variance(self) -> float:
+        """Variance of the difference in recall of these classes."""
+        return (self.counted.rate - self.counted.difference**2) / self.counted.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MacroEffects:
     """What each image does to the macro averages by being predicted otherwise."""
 
     averages: _FloatArray
     """(2, 3): recall, precision and F1 of the base and of the candidate."""
-    weighted: Discordance
-    """Newly right and newly wrong, every class counted alike, of as many images as that is worth."""
+    strata: tuple[Stratum, ...]
+    """Classes with images, by size."""
     weights: _FloatArray
     """(N,) share of each image in macro recall; they sum to 1."""
     effects: _FloatArray
@@ -113,12 +131,15 @@ class MacroEffects:
         there = _effects(base, candidate, labels, n_classes=n_classes)
         back = _effects(candidate, base, labels, n_classes=n_classes)
         effects = (there - back) / 2  # so that swapping the models negates them exactly
+        clusterings = tuple(None if groups is None else cluster(e, groups) for e in effects)
+        changes = (candidate == labels).astype(np.int64) - (base == labels)
+        design_effect = clusterings[0].design_effect if clusterings[0] else 1.0
         return cls(
             averages=np.stack([_averages(each, labels, n_classes) for each in (base, candidate)]),
-            weighted=_weighted(base == labels, candidate == labels, weights),
+            strata=tuple(_strata(changes, labels, n_true, groups, design_effect)),
             weights=weights,
             effects=effects,
-            clusterings=tuple(None if groups is None else cluster(e, groups) for e in effects),
+            clusterings=clusterings,
         )
 
     @property
@@ -146,23 +167,26 @@ class MacroEffects:
     def score_intervals(self, *, confidence: float) -> dict[MacroMetric, Interval]:
         """Return the intervals of the differences that hold where classes have few images.
 
-        Tango's on the weighted counts, widened by the variance of the effects as far as that is more
-        than Tango's own. With groups both are multiplied by their design effects.
+        Tango's in each stratum, their widths added in squares by the share of the stratum, widened by the
+        variance of the effects as far as that is more than the strata's own. With groups all are
+        multiplied by their design effects.
 
-        Source: Kish, "Weighting for unequal Pi", Journal of Official Statistics 8 (1992) 183-200: weights
-            that sum to 1 are worth 1 / sum of squares images. Newcombe, Statistics in Medicine 17 (1998)
-            873-890: parts of an interval add as the squares of their widths.
+        Source: Zou & Donner, "Construction of confidence limits about effect measures", Statistics in
+            Medicine 27 (2008) 1693-1702, after Newcombe, ibid. 17 (1998) 873-890: distances of limits from
+            their estimates add as squares.
         """
-        clustering = self.clusterings[0]
-        counted = effective(self.weighted, clustering) if clustering else self.weighted
-        df = clustering.df if clustering else None
-        tango = tango_interval(counted, confidence=confidence, df=df)
-        below, above = tango.low - counted.difference, tango.high - counted.difference
+        df = self.clusterings[0].df if self.clusterings[0] else None
+        below, above = 0.0, 0.0
+        for one in self.strata:
+            tango = tango_interval(one.counted, confidence=confidence, df=df)
+            below = math.hypot(below, one.share * (tango.low - one.counted.difference))
+            above = math.hypot(above, one.share * (tango.high - one.counted.difference))
+        own_variance = math.fsum(one.share**2 * one.variance for one in self.strata)
         quantile = normal_or_t((1 + confidence) / 2, df)
         found = {}
         measured = zip(METRICS, self.differences.tolist(), self._variances(), strict=True)
         for name, difference, variance in measured:
-            missing = max(0.0, variance - (counted.rate - counted.difference**2) / counted.n)
+            missing = max(0.0, variance - own_variance)
             extra = quantile * math.sqrt(missing)
             low, high = difference - math.hypot(below, extra), difference + math.hypot(above, extra)
             found[name] = Interval(max(-1.0, low), min(1.0, high))
@@ -204,15 +228,51 @@ def _counts(
     return right, true, np.bincount(predicted, minlength=n_classes)
 
 
-def _weighted(
-    then: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_], weights: _FloatArray
-) -> Discordance:
-    n = float(1 / np.square(weights).sum())
-    return Discordance(
-        n=n,
-        newly_right=n * float(weights[~then & now].sum()),
-        newly_wrong=n * float(weights[then & ~now].sum()),
-    )
+def _strata(
+    changes: _IntArray,
+    labels: _IntArray,
+    n_true: _IntArray,
+    groups: _IntArray | None,
+    design_effect: float,
+) -> Iterator[Stratum]:
+    """Put classes that are alike in size together.
+
+    Args:
+        changes: (N,) 1 newly right, -1 newly wrong, 0 else.
+        labels: (N,) true classes.
+        n_true: (C,) images of a class.
+        groups: (N,) groups of images, or None.
+        design_effect: of all images; a stratum has its own if that is more.
+    """
+    gained = np.bincount(labels[changes > 0], minlength=len(n_true)) / np.maximum(n_true, 1)
+    lost = np.bincount(labels[changes < 0], minlength=len(n_true)) / np.maximum(n_true, 1)
+    by_size = np.argsort(n_true, kind="stable")
+    by_size = by_size[n_true[by_size] > 0]
+    start = 0
+    while start < len(by_size):
+        smallest = int(n_true[by_size[start]])
+        end = int(np.searchsorted(n_true[by_size], _ALIKE * smallest, side="right"))
+        classes = by_size[start:end]
+        images = np.isin(labels, classes)
+        effect = design_effect
+        if groups is not None:
+            effect = max(effect, _design_effect(changes[images], groups[images]))
+        n = smallest * len(classes) / effect
+        yield Stratum(
+            share=len(classes) / len(by_size),
+            counted=Discordance(
+                n=n,
+                newly_right=n * float(gained[classes].mean()),
+                newly_wrong=n * float(lost[classes].mean()),
+            ),
+        )
+        start = end
+
+
+def _design_effect(changes: _IntArray, groups: _IntArray) -> float:
+    if np.all(groups == groups[0]):
+        return float(len(groups))  # a single group is worth an image
+    return cluster(changes.astype(np.float64), groups).design_effect
 
 
 def _spanning(found: Sequence[MacroDifference]) -> MacroDifference:

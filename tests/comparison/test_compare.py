@@ -279,7 +279,7 @@ class TestNumbers:
             assert getattr(found.macro_f1, side) == pytest.approx(measured.f1)
         assert found.macro_recall.base == pytest.approx((2 / 3 + 1 + 0) / 3)
         assert found.macro_recall.candidate == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
-        assert found.macro_recall.method == "bootstrap"
+        assert found.macro_recall.method == "macro"
 
     def test_everything_right_twice_shows_nothing_and_is_not_called_equal(self):
         base, candidate = make_table(both_right=40)
@@ -379,7 +379,7 @@ class TestGroups:
         assert twice.p_value == pytest.approx(once.p_value, abs=1e-9)
         assert twice.detectable == pytest.approx(once.detectable, abs=1e-9)
         assert (twice.test, twice.top1.method) == ("score-rao-scott", "tango-rao-scott")
-        assert twice.macro_f1.method == "cluster-bootstrap"
+        assert twice.macro_f1.method == "macro-grouped"
 
     def test_groups_of_one_image_cost_next_to_nothing(self):
         base, candidate = make_table(**TABLE)

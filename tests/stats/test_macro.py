@@ -16,6 +16,7 @@ from clipeval.stats import (
     tango_interval,
 )
 from clipeval.stats.bootstrap import bootstrap_differences
+from clipeval.stats.macro import Stratum
 
 METRICS = ("macro_recall", "macro_precision", "macro_f1")
 FEW = {"n_resamples": 40}
@@ -82,20 +83,53 @@ class TestEffects:
             assert found[:, i] == pytest.approx((gained + lost) / 2, abs=1e-12)
 
     def test_an_image_of_a_small_class_counts_for_more(self):
-        # Two classes of 2 and 6 images: shares of recall are 1/4 and 1/12, worth
-        # 1 / (2/16 + 6/144) = 6 images. The one that is newly wrong, of the small class, is 6/4 of them.
+        # Two classes of 2 and 6 images: shares of recall are 1/4 and 1/12.
         labels = np.array([0, 0, 1, 1, 1, 1, 1, 1])
         candidate = np.array([1, 0, 1, 1, 1, 1, 1, 1])
         found = MacroEffects.of(labels, candidate, labels, n_classes=2)
         assert found.weights.tolist() == pytest.approx([1 / 4] * 2 + [1 / 12] * 6)
-        counts = (found.weighted.n, found.weighted.newly_right, found.weighted.newly_wrong)
-        assert counts == pytest.approx((6, 0, 1.5))
-        assert found.weighted.difference == pytest.approx(found.differences[0])
+        assert found.strata == (
+            Stratum(share=0.5, counted=Discordance(n=2, newly_right=0, newly_wrong=1)),
+            Stratum(share=0.5, counted=Discordance(n=6, newly_right=0, newly_wrong=0)),
+        )
         assert found.effects[0].tolist() == pytest.approx([-1 / 4] + [0] * 7)
 
 
+class TestStrata:
+    """Classes alike in size are counted together, as if all had the images of the smallest."""
+
+    def test_of_classes_of_many_sizes(self):
+        sizes = [4, 9, 10, 0, 6, 3]
+        labels = np.repeat(np.arange(6), sizes)
+        candidate = labels.copy()
+        candidate[[0, 4, 5, 6]] = 3  # of 4 images one, of 9 three
+        found = MacroEffects.of(labels, candidate, labels, n_classes=6)
+        assert [round(one.share * 5) for one in found.strata] == [2, 2, 1]
+        assert [one.counted.n for one in found.strata] == [6, 12, 10]
+        assert [one.counted.newly_wrong for one in found.strata] == pytest.approx(
+            [6 * (0 + 1 / 4) / 2, 12 * (0 + 3 / 9) / 2, 0]
+        )
+
+    @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(1, 8))
+    @settings(deadline=None, max_examples=40)
+    def test_they_have_the_difference_in_recall_and_all_classes(self, seed, n, n_classes):
+        base, candidate, labels = images(seed, n, n_classes)
+        found = MacroEffects.of(base, candidate, labels, n_classes=n_classes)
+        differences = sum(one.share * one.counted.difference for one in found.strata)
+        assert differences == pytest.approx(found.differences[0], abs=1e-12)
+        assert sum(one.share for one in found.strata) == pytest.approx(1)
+        assert sum(one.counted.n for one in found.strata) <= n
+
+    def test_one_whose_images_are_of_one_group_is_worth_an_image(self):
+        labels = np.repeat([0, 1], [4, 20])
+        groups = np.repeat([0, 1, 2, 3], [4, 5, 5, 10])
+        candidate = np.where(np.arange(24) % 7 == 0, 1 - labels, labels)
+        small, _ = MacroEffects.of(labels, candidate, labels, n_classes=2, groups=groups).strata
+        assert small.counted.n <= 1
+
+
 class TestScoreIntervals:
-    """Tango's, on as many images as the classes leave, and wider where single images move more."""
+    """Tango's among classes alike in size, and wider where single images move more."""
 
     @pytest.mark.parametrize("size", [1, 2, 10])
     def test_of_recall_in_classes_alike_it_is_that_of_top1(self, size):
@@ -122,15 +156,21 @@ class TestScoreIntervals:
         one = found.score_intervals(confidence=0.95)["macro_recall"]
         assert (one.low, one.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
 
+    @pytest.mark.parametrize(("sizes", "loss"), [([50] * 4 + [2], 0.5), ([95, 5], 0.3)])
+    def test_a_small_class_that_was_lucky_does_not_pass(self, sizes, loss):
+        # Its true loss may be as much as the margin although none of its few images shows it.
+        labels = np.repeat(np.arange(len(sizes)), sizes)
+        found = MacroEffects.of(labels, labels, labels, n_classes=len(sizes))
+        assert found.score_intervals(confidence=0.9)["macro_recall"].low < -loss / len(sizes)
+
     def test_flips_in_small_classes_widen_it(self):
-        # The same counts; by the small class they move recall more, whatever the weights say of all.
         labels = np.repeat([0, 1], [10, 90])
         wide, narrow = labels.copy(), labels.copy()
         wide[:4], narrow[10:46] = 1, 0
         found = [MacroEffects.of(labels, each, labels, n_classes=2) for each in (wide, narrow)]
-        assert [one.weighted.newly_wrong for one in found] == pytest.approx([7.2, 7.2])
+        assert [one.differences[0] for one in found] == pytest.approx([-0.2, -0.2])
         wider, narrower = (one.score_intervals(confidence=0.9)["macro_recall"] for one in found)
-        assert wider.high - wider.low > 1.2 * (narrower.high - narrower.low)
+        assert wider.high - wider.low > 1.15 * (narrower.high - narrower.low)
 
     def test_where_wrong_answers_go_widens_precision_and_f1(self):
         # One image a class: an image gone astray costs precision in its own class and the other.
