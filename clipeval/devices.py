@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from clipeval.errors import DeviceError, did_you_mean
-from clipeval.records import Precision
+from clipeval.records import MachineFacts, Precision
 
 DEVICE_NAMES = ("auto", "cpu", "cuda", "cuda:N", "mps")
 _DTYPES: dict[Precision, torch.dtype] = {
@@ -40,6 +40,11 @@ def describe_gpus() -> tuple[str, ...]:
     properties = [torch.cuda.get_device_properties(index) for index in range(_n_gpus())]
     gpus = [f"{gpu.name} ({gpu.total_memory / 2**30:.0f} GiB)" for gpu in properties]
     return (*gpus, *(["Apple GPU (mps)"] if torch.backends.mps.is_available() else []))
+
+
+def describe_machine() -> MachineFacts:
+    """Return what torch says of this machine."""
+    return MachineFacts(n_threads=torch.get_num_threads(), gpus=describe_gpus())
 
 
 def resolve_device(name: str) -> str:

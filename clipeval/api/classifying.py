@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipeval.config import resolve_template
 from clipeval.devices import resolve_device
-from clipeval.engine import classify_images
+from clipeval.engine.classification import classify_images
 from clipeval.errors import ConfigError
 from clipeval.models import load_model
 from clipeval.prompts import check_class_names, check_prompts, render_prompts

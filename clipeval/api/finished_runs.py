@@ -63,7 +63,7 @@ def _refuse_edited_metrics(run: Path, cell: CellResult, predictions: Predictions
 
 
 def _counted_metrics(predictions: Predictions) -> dict[str, float]:
-    """Count what single predictions decide, without scikit-learn, which takes long to start.
+    """Count what single predictions decide.
 
     Returns:
         top1, top5 and mean_per_class_recall, as clipeval.metrics measures them.
@@ -79,7 +79,7 @@ def _counted_metrics(predictions: Predictions) -> dict[str, float]:
 
 
 def _confusion(predictions: Predictions, n_classes: int) -> list[list[int]] | None:
-    """Count as clipeval.metrics.confusion_matrix does, but start without scikit-learn.
+    """Count as clipeval.metrics.confusion_matrix does.
 
     Returns:
         None if a class index is out of range.

@@ -10,7 +10,7 @@ from clipeval.api.suites import known_datasets
 from clipeval.config import catalog_schema, suite_schema
 from clipeval.datasets import DatasetStatus, dataset_status
 from clipeval.prompts import named_set, named_set_source, named_sets
-from clipeval.store import default_cache, run_schema
+from clipeval.store import Memory, default_cache, run_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ class CacheSize:
     """How full the cache of embeddings is."""
 
     root: str
+    n_packs: int
+    """Files."""
     n_entries: int
+    """In all files: embeddings of images and of prompts, and what tokenizers made of prompts."""
     size_bytes: int
     max_bytes: int
 
@@ -52,17 +55,20 @@ def list_templates() -> tuple[NamedTemplates, ...]:
 def cache_info() -> CacheSize:
     """Measure the cache of embeddings."""
     cache = default_cache()
+    entries = cache.entries()
     return CacheSize(
         root=str(cache.root),
-        n_entries=len(cache.entries()),
-        size_bytes=cache.size_bytes(),
+        n_packs=len(entries),
+        n_entries=cache.count_entries(),
+        size_bytes=sum(entry.size_bytes for entry in entries),
         max_bytes=cache.max_bytes,
     )
 
 
 def cache_clear() -> int:
-    """Empty the cache of embeddings; return the bytes freed."""
-    return default_cache().clear()
+    """Empty the cache of embeddings, and forget what is known of models; return the bytes freed."""
+    cache = default_cache()
+    return cache.clear() + Memory(cache.root).clear()
 
 
 def schema(name: Literal["suite", "datasets", "run"]) -> dict[str, object]:

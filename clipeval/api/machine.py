@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from clipeval.api.inspecting import cache_info
-from clipeval.devices import available_devices
+from clipeval.devices import available_devices, describe_machine
 from clipeval.engine import capture_environment
 from clipeval.models import AvailableModel, available_models
 
@@ -31,10 +31,10 @@ def list_models(pattern: str | None = None) -> tuple[AvailableModel, ...]:
 
 def doctor() -> tuple[Finding, ...]:
     """Describe this machine as far as evaluation is concerned."""
-    environment = capture_environment((), folder=Path.cwd())
+    environment = capture_environment((), folder=Path.cwd(), machine=describe_machine())
     cache = cache_info()
     packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items())
-    cached = f"{cache.root}: {cache.n_entries} entries, {cache.size_bytes / 1e6:.1f} MB"
+    cached = f"{cache.root}: {cache.n_packs} packs, {cache.size_bytes / 1e6:.1f} MB"
     memory = environment.memory_bytes
     offline = os.environ.get("HF_HUB_OFFLINE")
     return (

@@ -14,6 +14,7 @@ from clipeval.api.holdouts import check_holdouts
 from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.api.suites import duplicate_template_notices
+from clipeval.api.torch_boundary import caches, check_model, machine_facts, model_slot
 from clipeval.engine import Evaluator, capture_environment
 from clipeval.errors import (
     ClipEvalError,
@@ -22,11 +23,10 @@ from clipeval.errors import (
     PromptError,
     without_traceback,
 )
-from clipeval.models import check_spec
 from clipeval.plan import Cell, Plan, build_plan, evaluation_order
 from clipeval.progress import Progress, SilentProgress
 from clipeval.records import Baseline, CellError, EvaluatedCell, RunRecord, SuiteSpec
-from clipeval.store import RunFolder, default_cache
+from clipeval.store import RunFolder
 
 _Checked = TypeVar("_Checked")
 
@@ -64,15 +64,20 @@ def run(
     if baselines is None:
         baselines = open_baselines([suite], [folder])
     judge = Judge.of(plan, baselines.get(suite.name))
+    cache, memory = caches(use_cache=use_cache)
     evaluator = Evaluator(
+        models=model_slot(memory),
         batch_size=suite.batch_size,
-        cache=default_cache() if use_cache else None,
+        cache=cache,
         download=download,
         progress=progress or SilentProgress(),
     )
+    machine = machine_facts(memory)  # before a model is loaded: torch is then as it starts
     _open_everything(plan, evaluator)
     command = tuple(argv if argv is not None else sys.argv)
-    environment = capture_environment(command, folder=suite.path.parent if suite.path else Path())
+    environment = capture_environment(
+        command, folder=suite.path.parent if suite.path else Path(), machine=machine
+    )
     record = planned_record(
         suite.name,
         [cell.id for cell in plan.cells],
@@ -86,12 +91,18 @@ def run(
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
     """Meet the errors that cost nothing first: models by name, data sets, wording, the first model."""
-    _refuse_all(check_spec, plan.suite.models, ModelError)
+    of_setting = {(cell.model.id, cell.device, cell.precision): cell for cell in plan.cells}
+    unknown = {
+        cell.model.id: cell.model
+        for cell in of_setting.values()
+        if not evaluator.models.remembers(cell.model, device=cell.device, precision=cell.precision)
+    }
+    _refuse_all(check_model, unknown.values(), ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
     check_holdouts([(plan.suite, cell) for cell in plan.cells], open_=evaluator.dataset)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
     first = evaluation_order(plan)[0]
-    evaluator.model(first)
+    _ = evaluator.model(first).description
     setting = (first.model, first.device, first.precision)
     of_first = [cell for cell in plan.cells if (cell.model, cell.device, cell.precision) == setting]
     _refuse_all(evaluator.check_tokens, of_first, PromptError)

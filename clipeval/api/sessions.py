@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from clipeval.api.baselines import suite_baseline
 from clipeval.api.judging import Judge
 from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
 from clipeval.api.suites import known_datasets
+from clipeval.api.torch_boundary import caches, machine_facts, model_slot
 from clipeval.config import resolve_dataset
 from clipeval.datasets import ImageDataset, open_dataset
 from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
-from clipeval.models import ClipModel
 from clipeval.plan import Cell, build_plan
 from clipeval.records import Baseline, CellError, CellResult, EvaluatedCell, SuiteSpec
 from clipeval.records.model_names import parse_model
-from clipeval.store import default_cache
+from clipeval.store import EmbeddingCache, Memory
+
+if TYPE_CHECKING:
+    from clipeval.models import ClipModel
 
 
 @dataclass(slots=True)
@@ -42,11 +46,18 @@ class EvaluationSession:
     use_cache: bool = True
     download: bool = False
     argv: tuple[str, ...] = ()
-    _models: ModelSlot = field(default_factory=ModelSlot, init=False)
+    _cache: EmbeddingCache | None = field(init=False)
+    _memory: Memory | None = field(init=False)
+    _models: ModelSlot = field(init=False)
     _suites: dict[str, _OpenSuite] = field(default_factory=dict, init=False)
     _datasets: dict[tuple[str, Path], ImageDataset] = field(default_factory=dict, init=False)
     _baselines: dict[str, Baseline] = field(default_factory=dict, init=False)
     """That were opened before; by suite."""
+
+    def __post_init__(self) -> None:
+        """Open the caches; no model yet."""
+        self._cache, self._memory = caches(use_cache=self.use_cache)
+        self._models = model_slot(self._memory)
 
     @property
     def outcomes(self) -> tuple[SuiteOutcome, ...]:
@@ -118,7 +129,8 @@ class EvaluationSession:
             ConfigError, ModelError: what stands in the way.
         """
         spec = parse_model(text, base=start, where="clip_model")
-        return self._models.load(spec, device="auto", precision="fp32").model
+        loaded = self._models.get(spec, device="auto", precision="fp32").encoder().model
+        return cast("ClipModel", loaded)
 
     def dataset(self, text: str, *, start: Path) -> ImageDataset:
         """Open a data set by its key or path, or return it if it is open.
@@ -154,7 +166,9 @@ class EvaluationSession:
             folder = suite.path.parent if suite.path else Path()
             outcome = SuiteOutcome(
                 suite=suite.name,
-                environment=capture_environment(self.argv, folder=folder),
+                environment=capture_environment(
+                    self.argv, folder=folder, machine=machine_facts(self._memory)
+                ),
             )
             opened = _OpenSuite(self._evaluator(suite), outcome, Meanings(suite.name))
             self._suites[suite.name] = opened
@@ -177,7 +191,7 @@ class EvaluationSession:
     def _evaluator(self, suite: SuiteSpec) -> Evaluator:
         return Evaluator(
             batch_size=suite.batch_size,
-            cache=default_cache() if self.use_cache else None,
+            cache=self._cache,
             download=self.download,
             models=self._models,
         )

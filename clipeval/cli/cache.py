@@ -23,7 +23,7 @@ Example:\n
 """
 
 app = typer.Typer(
-    help="Look at or empty the cache of image embeddings.",
+    help="Look at or empty the cache of embeddings.",
     epilog=EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,12 +35,13 @@ def info() -> None:
     """Say where the cache is, how many entries it has and how large it is."""
     cache = api.cache_info()
     out.print(
-        f"{plain(cache.root)}: {count(cache.n_entries, 'entry', 'entries')}, {cache.size_bytes / 1e6:.1f} MB "
-        f"of at most {cache.max_bytes / 1e6:.0f} MB"
+        f"{plain(cache.root)}: {count(cache.n_entries, 'entry', 'entries')} in "
+        f"{count(cache.n_packs, 'pack')}, "
+        f"{cache.size_bytes / 1e6:.1f} MB of at most {cache.max_bytes / 1e6:,.0f} MB"
     )
 
 
 @app.command("clear", epilog=CLEAR_EXAMPLES)
 def clear() -> None:
-    """Remove every entry."""
+    """Remove every entry, and what is remembered of models."""
     out.print(f"removed {api.cache_clear() / 1e6:.1f} MB")

@@ -7,8 +7,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from clipeval.comparison.pairing import PairedCells
 from clipeval.errors import ScoringError
@@ -148,6 +146,10 @@ def paired_groups(paired: PairedCells) -> IntArray | None:
         return now if then is None else then
     if np.array_equal(then, now):
         return now
+    # Groups that differ are rare, and importing this takes a tenth of a second.
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     n_then, n_now = int(then.max()) + 1, int(now.max()) + 1
     links = coo_array(
         (np.ones(len(then)), (then, n_then + now)), shape=(n_then + n_now, n_then + n_now)

@@ -9,10 +9,13 @@ The halves are not shuffled because the source lists its images writer by writer
 the writers of the test half are unseen in training.
 """
 
+import gzip
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -171,13 +174,28 @@ class _Digits:
 
 @cache
 def _digits() -> _Digits:
-    # scikit-learn takes a second to import, and listing the data sets must not pay for it.
+    table = _table_of_digits()
+    # The source counts ink in 4x4 blocks: 0..16.
+    images = np.rint(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    return _Digits(images=images, labels=table[:, -1].astype(np.int64))
+
+
+def _table_of_digits() -> npt.NDArray[np.float64]:
+    """Return what scikit-learn's load_digits() reads: (1797, 65), pixels and the digit.
+
+    scikit-learn takes a second to import, so the file is read here; where it lies elsewhere, by load_digits.
+    """
+    found = find_spec("sklearn")
+    folders = () if found is None else found.submodule_search_locations or ()
+    for folder in folders:
+        file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            with gzip.open(file, "rt", encoding="ascii") as lines:
+                return np.loadtxt(lines, delimiter=",")
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
     bunch = load_digits()
-    # The source counts ink in 4x4 blocks: 0..16.
-    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return _Digits(images=images, labels=bunch.target.astype(np.int64))
+    return np.column_stack([bunch.data, bunch.target])
 
 
 def _draw_scene(index: int, variant: int, *, seed: int, poses: _PoseRange) -> DigitScene:

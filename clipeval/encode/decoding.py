@@ -7,7 +7,7 @@ two threads fill two cores, and nothing has to be pickled, forked or copied betw
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -32,17 +32,19 @@ class DecodedImage:
 
 def decode_images(
     dataset: ImageDataset,
+    chosen: Sequence[int],
     preprocess: Callable[[Image.Image], torch.Tensor],
     *,
     n_workers: int,
     n_ahead: int,
 ) -> Generator[DecodedImage | ImageFailure]:
-    """Yield every sample of a data set in order: its pixels, or why it has none.
+    """Yield samples of a data set in order: their pixels, or why they have none.
 
     Close it to stop early: an error's traceback would keep it, and its threads, alive.
 
     Args:
         dataset: where the images come from.
+        chosen: which of its samples.
         preprocess: RGB image -> (3, H, W) float32.
         n_workers: threads that decode.
         n_ahead: images decoded or being decoded that nobody has taken yet, at most.
@@ -57,7 +59,7 @@ def decode_images(
             return ImageFailure(sample.sample_id, sample.path, str(error))
 
     with ThreadPoolExecutor(n_workers, thread_name_prefix="clipeval-decode") as pool:
-        indices = iter(range(len(dataset.samples)))
+        indices = iter(chosen)
         pending: deque[Future[DecodedImage | ImageFailure]] = deque(
             pool.submit(decode, index) for index in islice(indices, n_ahead)
         )

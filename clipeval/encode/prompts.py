@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -16,7 +15,7 @@ from clipeval.encode.tree_tower import NODES_A_SEQUENCE, NotExactError, TreeTowe
 from clipeval.errors import EncodingError
 from clipeval.models import ClipModel
 from clipeval.progress import Advance, Progress, SilentProgress
-from clipeval.records import Notice
+from clipeval.records import Notice, PromptEmbeddings
 from clipeval.records.results import FloatArray, IntArray
 
 PROMPTS_A_BATCH = 128
@@ -26,15 +25,6 @@ FEW_PROMPTS = 8
 SEQUENCES_A_BATCH = {"cpu": 1, "cuda": 32, "mps": 8}
 """Packed sequences a forward pass, by kind of device; fewer where memory does not suffice. On a CPU more than
 one is slower: what torch's attention multiplies is then not contiguous."""
-
-
-@dataclass(frozen=True, slots=True)
-class PromptEmbeddings:
-    """What the text tower says of prompts."""
-
-    embeddings: FloatArray
-    """(P, D) float32, unit rows, in the order of the prompts."""
-    notices: tuple[Notice, ...] = ()
 
 
 class PromptEncoder:

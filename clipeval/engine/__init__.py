@@ -1,14 +1,14 @@
 """Who evaluates which cell, and what a cell becomes."""
 
-from clipeval.engine.classification import classify_images
 from clipeval.engine.environment import capture_environment
 from clipeval.engine.evaluator import Evaluator
-from clipeval.engine.model_slot import LoadedModel, ModelSlot
+from clipeval.engine.model_slot import LoadEncoder, ModelSlot
+from clipeval.engine.spaces import machine_key
 
 __all__ = [
     "Evaluator",
-    "LoadedModel",
+    "LoadEncoder",
     "ModelSlot",
     "capture_environment",
-    "classify_images",
+    "machine_key",
 ]

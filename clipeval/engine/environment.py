@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
-from clipeval.devices import describe_gpus
-from clipeval.records import Environment
+from clipeval.records import Environment, MachineFacts
 
 PACKAGES = (
     "torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "pillow",
@@ -21,12 +18,15 @@ PACKAGES = (
 GIT_TIMEOUT_S = 10
 
 
-def capture_environment(argv: tuple[str, ...], *, folder: Path) -> Environment:
+def capture_environment(
+    argv: tuple[str, ...], *, folder: Path, machine: MachineFacts
+) -> Environment:
     """Describe this process and machine.
 
     Args:
         argv: the command, as typed.
         folder: whose git repository is recorded, if it is in one.
+        machine: what torch says of it.
     """
     commit = _git(folder, "rev-parse", "HEAD")
     status = _git(folder, "status", "--porcelain", "--untracked-files=no") if commit else None
@@ -37,11 +37,11 @@ def capture_environment(argv: tuple[str, ...], *, folder: Path) -> Environment:
         packages=_versions(),
         git_commit=commit,
         git_dirty=None if status is None else bool(status),
-        cpu=_cpu_model(),
+        cpu=cpu_model(),
         n_cores=os.cpu_count() or 1,
-        n_threads=torch.get_num_threads(),
+        n_threads=machine.n_threads,
         memory_bytes=_memory_bytes(),
-        gpus=describe_gpus(),
+        gpus=machine.gpus,
         argv=argv,
     )
 
@@ -68,7 +68,8 @@ def _git(folder: Path, *command: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
+    """Name the processor as the system does, or its architecture."""
     return _model_name(Path("/proc/cpuinfo")) or platform.processor() or platform.machine()
 
 

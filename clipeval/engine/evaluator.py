@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from clipeval.datasets import ImageDataset, open_dataset
-from clipeval.encode import CachedEmbeddings, encode_images_cached
-from clipeval.engine.model_slot import LoadedModel, ModelSlot
+from clipeval.engine.cached_encoding import CachedEncoding
+from clipeval.engine.model_slot import ModelHandle, ModelSlot
 from clipeval.engine.results import ScoredCell, cell_result, predictions_of
 from clipeval.engine.thumbnails import thumbnails_of_errors
 from clipeval.errors import ClipEvalError, without_traceback
@@ -21,13 +21,14 @@ from clipeval.prompts import (
     ClassPrompts,
     check_class_names,
     check_prompts,
-    check_tokens,
     render_prompts,
 )
 from clipeval.records import (
     DatasetSpec,
     EvaluatedCell,
+    ImageEmbeddings,
     Notice,
+    PromptEmbeddings,
 )
 from clipeval.records.results import FloatArray
 from clipeval.scoring import class_weights, score_images
@@ -49,14 +50,14 @@ class Evaluator:
     Data sets stay open, one model stays loaded, and each data set is encoded once for it.
     """
 
+    models: ModelSlot
     batch_size: int
     cache: EmbeddingCache | None = None
     download: bool = False
     progress: Progress = field(default_factory=SilentProgress)
-    models: ModelSlot = field(default_factory=ModelSlot)
     _datasets: dict[str, ImageDataset] = field(default_factory=dict, init=False)
-    _images: dict[str, CachedEmbeddings | ClipEvalError] = field(default_factory=dict, init=False)
-    _images_of: weakref.ref[LoadedModel] | None = field(default=None, init=False)
+    _images: dict[str, ImageEmbeddings | ClipEvalError] = field(default_factory=dict, init=False)
+    _images_of: weakref.ref[ModelHandle] | None = field(default=None, init=False)
     """Weak: the model must be gone before the next one is loaded."""
     _prompts: dict[tuple[str, str], CheckedPrompts] = field(default_factory=dict, init=False)
     _tokens_checked: set[tuple[str, str, str]] = field(default_factory=set, init=False)
@@ -71,45 +72,38 @@ class Evaluator:
             self._datasets[spec.key] = open_dataset(spec, download=self.download)
         return self._datasets[spec.key]
 
-    def model(self, cell: Cell) -> LoadedModel:
-        """Load the model of a cell, or return it if it is the one in memory.
+    def model(self, cell: Cell) -> ModelHandle:
+        """Return the model of a cell; it is loaded when something has to be encoded."""
+        return self.models.get(cell.model, device=cell.device, precision=cell.precision)
 
-        Raises:
-            ModelError, DeviceError: see load_model.
-        """
-        return self.models.load(cell.model, device=cell.device, precision=cell.precision)
-
-    def images(self, cell: Cell) -> CachedEmbeddings:
+    def images(self, cell: Cell) -> ImageEmbeddings:
         """Encode the images of a cell, once for all templates.
 
         Raises:
             DatasetError, ModelError, DeviceError, EncodingError: what stands in the way.
         """
-        loaded = self.model(cell)
-        if self._images_of is None or self._images_of() is not loaded:
-            self._images, self._images_of = {}, weakref.ref(loaded)
+        model = self.model(cell)
+        if self._images_of is None or self._images_of() is not model:
+            self._images, self._images_of = {}, weakref.ref(model)
         key = cell.dataset.key
         if key not in self._images:
-            self._images[key] = self._encode(cell.dataset, loaded)
+            self._images[key] = self._encode(cell.dataset, model)
         images = self._images[key]
         if isinstance(images, ClipEvalError):
             raise images
         return images
 
-    def _encode(self, spec: DatasetSpec, loaded: LoadedModel) -> CachedEmbeddings | ClipEvalError:
+    def _encode(self, spec: DatasetSpec, model: ModelHandle) -> ImageEmbeddings | ClipEvalError:
         """Encode a data set; what cannot be encoded is not tried again for every template."""
         dataset = self.dataset(spec)
         try:
-            return encode_images_cached(
-                loaded.model,
-                dataset,
-                self.cache,
-                batch_size=self.batch_size,
-                on_error=spec.on_error,
-                progress=self.progress,
-            )
+            return self._encoding.images(model, dataset, on_error=spec.on_error)
         except ClipEvalError as error:
             return without_traceback(error)
+
+    @property
+    def _encoding(self) -> CachedEncoding:
+        return CachedEncoding(self.cache, self.batch_size, self.progress)
 
     def check_prompts(self, cell: Cell) -> CheckedPrompts:
         """Render the prompts of a cell and check their wording; needs no model.
@@ -136,15 +130,12 @@ class Evaluator:
             ClipEvalError: as check_prompts and model.
         """
         checked = self.check_prompts(cell)
-        model = self.model(cell).model
-        key = (cell.dataset.key, cell.template.id, model.record.tokenizer_sha256)
+        model = self.model(cell)
+        key = (cell.dataset.key, cell.template.id, model.description.record.tokenizer_sha256)
         if key not in self._tokens_checked:
-            check_tokens(
-                checked.prompts,
-                model.tokenizer.token_ids,
-                context_length=model.record.context_length,
-                where=_where(cell),
-            )
+            if not self._encoding.were_checked(model, checked.prompts):
+                token_ids = model.encoder().check_tokens(checked.prompts, where=_where(cell))
+                self._encoding.remember_tokens(model, token_ids)
             self._tokens_checked.add(key)
         return checked
 
@@ -154,23 +145,20 @@ class Evaluator:
         Raises:
             ClipEvalError: whatever stands in the way, naming it.
         """
-        loaded = self.model(cell)
+        model = self.model(cell)
         checked = self.check_tokens(cell)
         rendered = checked.prompts
         images = self.images(cell)
-        started = time.perf_counter()
-        text = loaded.prompts.encode(rendered.flat, progress=self.progress)
-        encode_text_s = time.perf_counter() - started
+        text = self._encoding.prompts(model, rendered.flat)
         weights = class_weights(text.embeddings, rendered.per_class)
         notices = (
-            *loaded.model.notices,
+            *model.description.notices,
             *self.dataset(cell.dataset).notices,
             *checked.notices,
             *images.notices,
-            *images.images.notices,
             *text.notices,
         )
-        scored = self._score(cell, loaded, images, weights, rendered, encode_text_s)
+        scored = self._score(cell, model, images, text, weights, rendered)
         return EvaluatedCell(
             cell_result(scored, _distinct(notices)),
             predictions_of(scored),
@@ -180,34 +168,34 @@ class Evaluator:
     def _score(
         self,
         cell: Cell,
-        loaded: LoadedModel,
-        images: CachedEmbeddings,
+        model: ModelHandle,
+        images: ImageEmbeddings,
+        text: PromptEmbeddings,
         weights: FloatArray,
         prompts: ClassPrompts,
-        encode_text_s: float,
     ) -> ScoredCell:
-        dataset = self.dataset(cell.dataset)
-        samples = tuple(dataset.samples[i] for i in images.images.indices.tolist())
+        dataset, known = self.dataset(cell.dataset), model.description
+        samples = tuple(dataset.samples[i] for i in images.indices.tolist())
         started = time.perf_counter()
         scores = score_images(
-            images.images.embeddings,
+            images.embeddings,
             weights,
             np.asarray([sample.label for sample in samples], dtype=np.int64),
-            logit_scale=loaded.model.logit_scale,
+            logit_scale=known.record.logit_scale,
             sample_ids=[sample.sample_id for sample in samples],
         )
         return ScoredCell(
             cell=cell,
-            model=loaded.model.record,
-            device=loaded.model.device,
+            model=known.record,
+            device=known.device,
             dataset=dataset,
             samples=samples,
             images=images,
+            text=text,
             prompts=prompts,
             weights=weights,
             scores=scores,
-            load_s=loaded.load_s,
-            encode_text_s=encode_text_s,
+            load_s=model.load_s,
             score_s=time.perf_counter() - started,
         )
 

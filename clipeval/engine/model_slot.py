@@ -1,55 +1,181 @@
-"""Holds the one model that is in memory."""
+"""Holds the one model that is in use, and loads it when something has to be encoded."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
-from clipeval.devices import resolve_device
-from clipeval.encode import PromptEncoder
-from clipeval.errors import ClipEvalError, without_traceback
-from clipeval.models import ClipModel, load_model
-from clipeval.records import ModelSpec, Precision
+from clipeval.datasets import ImageDataset
+from clipeval.engine.spaces import model_key
+from clipeval.errors import ClipEvalError, ModelError, without_traceback
+from clipeval.file_stamps import FileStamp
+from clipeval.progress import Progress
+from clipeval.prompts import ClassPrompts
+from clipeval.records import (
+    ImageEmbeddings,
+    ModelDescription,
+    ModelSpec,
+    OnError,
+    Precision,
+    PromptEmbeddings,
+)
+from clipeval.records.results import FloatArray
+from clipeval.store import Memory
+
+Remember = Callable[[Sequence[str], FloatArray], None]
+"""Takes SHA-256 of contents and (N, D) embeddings, as soon as there are some."""
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class LoadedModel:
-    """A model, and what loading it took. Compared by identity: another load is another model."""
+class Encoder(Protocol):
+    """A loaded model: clipeval.encode.ClipEncoder, which imports torch, and so is not named here."""
 
-    model: ClipModel
-    prompts: PromptEncoder
-    load_s: float
+    @property
+    def model(self) -> object:
+        """The ClipModel."""
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took."""
+
+    @property
+    def description(self) -> ModelDescription:
+        """All that scoring needs to know of the model."""
+
+    @property
+    def files(self) -> tuple[FileStamp, ...] | None:
+        """What the model was read from, as it was before; None if not all of it is known."""
+
+    def check_tokens(self, prompts: ClassPrompts, *, where: str) -> Mapping[str, tuple[int, ...]]:
+        """Check prompts as the tokenizer sees them; return the ids of each distinct one."""
+
+    def encode_images(
+        self,
+        dataset: ImageDataset,
+        indices: Sequence[int],
+        *,
+        batch_size: int,
+        on_error: OnError,
+        progress: Progress,
+        remember: Remember,
+    ) -> ImageEmbeddings:
+        """Encode some images of a data set."""
+
+    def encode_prompts(self, prompts: Sequence[str], *, progress: Progress) -> PromptEmbeddings:
+        """Encode prompts."""
+
+
+class LoadEncoder(Protocol):
+    """Loads a model."""
+
+    def __call__(self, spec: ModelSpec, *, device: str, precision: Precision) -> Encoder:
+        """Load a model. Raises: ModelError, DeviceError."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class ModelHandle:
+    """A model that is loaded when it is needed. Compared by identity: another load is another model."""
+
+    spec: ModelSpec
+    device: str
+    """As it was asked for."""
+    precision: Precision
+    _load: LoadEncoder
+    _memory: Memory | None
+    _known: ModelDescription | None = field(default=None, init=False)
+    _encoder: Encoder | ClipEvalError | None = field(default=None, init=False)
+
+    @property
+    def description(self) -> ModelDescription:
+        """What is known of the model: from an earlier run if its files have not changed, else loaded.
+
+        Raises:
+            ModelError, DeviceError: it cannot be loaded.
+        """
+        if self._known is None and self._memory is not None:
+            self._known = self._memory.model(self._key)
+        return self._known or self.encoder().description
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._encoder is not None and not isinstance(self._encoder, ClipEvalError)
+
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading took; 0 if it was not needed."""
+        if self._encoder is None or isinstance(self._encoder, ClipEvalError):
+            return 0.0
+        return self._encoder.load_s
+
+    def encoder(self) -> Encoder:
+        """Return the loaded model; one that cannot be loaded is not tried again for every template.
+
+        Raises:
+            ModelError, DeviceError: it cannot be loaded, or is not what was remembered.
+        """
+        if self._encoder is None:
+            try:
+                self._encoder = self._loaded()
+            except ClipEvalError as error:
+                self._encoder = without_traceback(error)
+        if isinstance(self._encoder, ClipEvalError):
+            raise self._encoder
+        return self._encoder
+
+    def _loaded(self) -> Encoder:
+        since = time.time()
+        encoder = self._load(self.spec, device=self.device, precision=self.precision)
+        known, found = self._known, encoder.description
+        if known is not None and (changes := _differences(known, found)):
+            # Cells were perhaps scored as if it were the other one: nothing more is, and the run fails.
+            self._known = None
+            if self._memory is not None:
+                self._memory.forget(self._key)
+            raise ModelError(
+                f"model '{self.spec.id}' is not what an earlier run found, though its files look the same "
+                f"(another {', '.join(changes)}); what was remembered of it is forgotten: run again"
+            )
+        self._known = found
+        if self._memory is not None and encoder.files is not None and known is None:
+            self._memory.remember_model(self._key, found, encoder.files, since=since)
+        return encoder
+
+    @property
+    def _key(self) -> str:
+        return model_key(self.spec, device=self.device, precision=self.precision)
 
 
 @dataclass(slots=True)
 class ModelSlot:
     """One model at a time: two may not fit side by side."""
 
-    _key: tuple[ModelSpec, str, Precision] | None = field(default=None, init=False)
-    _loaded: LoadedModel | ClipEvalError | None = field(default=None, init=False)
+    load: LoadEncoder
+    memory: Memory | None = None
+    _handle: ModelHandle | None = field(default=None, init=False)
 
-    def load(self, spec: ModelSpec, *, device: str, precision: Precision) -> LoadedModel:
-        """Load a model, or return it if it is the one in memory.
-
-        Raises:
-            ModelError, DeviceError: see load_model and resolve_device.
-        """
+    def get(self, spec: ModelSpec, *, device: str, precision: Precision) -> ModelHandle:
+        """Return a model, the same as before if it is the last one that was asked for."""
         # Where a model was named makes no other model of it.
-        key = (replace(spec, where=""), resolve_device(device), precision)
-        if self._loaded is None or key != self._key:
-            self._loaded = None  # freed before the next one is there
-            self._loaded = _load(*key)
-            self._key = key
-        if isinstance(self._loaded, ClipEvalError):
-            raise self._loaded
-        return self._loaded
+        spec, last = replace(spec, where=""), self._handle
+        if last and (last.spec, last.device, last.precision) == (spec, device, precision):
+            return last
+        self._handle = last = None  # freed before the next one is there
+        self._handle = ModelHandle(spec, device, precision, self.load, self.memory)
+        return self._handle
+
+    def remembers(self, spec: ModelSpec, *, device: str, precision: Precision) -> bool:
+        """Say whether an earlier run loaded this very model: then nothing is wrong with its spec."""
+        key = model_key(spec, device=device, precision=precision)
+        return self.memory is not None and self.memory.model(key) is not None
 
 
-def _load(spec: ModelSpec, device: str, precision: Precision) -> LoadedModel | ClipEvalError:
-    """Load a model; one that cannot be loaded is not tried again for every template."""
-    started = time.perf_counter()
-    try:
-        model = load_model(spec, device=device, precision=precision)
-    except ClipEvalError as error:
-        return without_traceback(error)
-    return LoadedModel(model, PromptEncoder(model), time.perf_counter() - started)
+def _differences(known: ModelDescription, found: ModelDescription) -> tuple[str, ...]:
+    """Name what of a model that was remembered turned out to be otherwise."""
+    wrong = [
+        one.name
+        for one in fields(known.record)
+        if getattr(known.record, one.name) != getattr(found.record, one.name)
+    ]
+    return (*wrong, *(["device"] if known.device != found.device else []))

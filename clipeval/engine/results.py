@@ -10,7 +10,7 @@ import numpy as np
 
 from clipeval.comparison import sketch_embeddings
 from clipeval.datasets import ImageDataset
-from clipeval.encode import CachedEmbeddings, contents_sha256
+from clipeval.engine.cached_encoding import contents_sha256
 from clipeval.metrics import (
     calibration_bins,
     cell_metrics,
@@ -24,9 +24,11 @@ from clipeval.records import (
     CONTENT_DIGITS,
     CellResult,
     DatasetRecord,
+    ImageEmbeddings,
     ModelRecord,
     Notice,
     Predictions,
+    PromptEmbeddings,
     Sample,
     TemplateRecord,
 )
@@ -45,13 +47,13 @@ class ScoredCell:
     dataset: ImageDataset
     samples: tuple[Sample, ...]
     """(N) the samples that were scored, aligned with the scores."""
-    images: CachedEmbeddings
+    images: ImageEmbeddings
+    text: PromptEmbeddings
     prompts: ClassPrompts
     weights: FloatArray
     """(C, D) unit class weights."""
     scores: Scores
     load_s: float
-    encode_text_s: float
     score_s: float
 
     @property
@@ -94,10 +96,11 @@ def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
         calibration=calibration_bins(scores.confidence, scores.predicted == labels),
         gates=(),
         timings=_timings(scored),
-        image_embeddings="cached" if scored.images.is_from_cache else "computed",
+        image_embeddings="computed" if scored.images.n_encoded else "cached",
+        text_embeddings="computed" if scored.text.n_encoded else "cached",
         notices=notices,
         sketch=sketch_embeddings(
-            scored.images.images.embeddings,
+            scored.images.embeddings,
             [sample.sample_id for sample in scored.samples],
             scored.weights,
             [label.key for label in scored.dataset.classes],
@@ -112,7 +115,7 @@ def predictions_of(scored: ScoredCell) -> Predictions:
         sample_ids=tuple(sample.sample_id for sample in scored.samples),
         paths=tuple(sample.path for sample in scored.samples),
         groups=tuple(sample.group for sample in scored.samples),
-        contents=tuple(digest[:CONTENT_DIGITS] for digest in scored.images.images.contents),
+        contents=tuple(digest[:CONTENT_DIGITS] for digest in scored.images.contents),
         labels=scored.labels,
         predicted=scored.scores.predicted,
         confidence=scored.scores.confidence,
@@ -123,7 +126,7 @@ def predictions_of(scored: ScoredCell) -> Predictions:
 
 def dataset_record(scored: ScoredCell) -> DatasetRecord:
     """Account for every image of the data set."""
-    dataset, failures = scored.dataset, scored.images.images.failures
+    dataset, failures = scored.dataset, scored.images.failures
     return DatasetRecord(
         key=dataset.key,
         source=dataset.source,
@@ -133,7 +136,7 @@ def dataset_record(scored: ScoredCell) -> DatasetRecord:
         class_names=scored.class_names,
         class_keys=tuple(label.key for label in dataset.classes),
         samples_sha256=_samples_sha256(dataset),
-        contents_sha256=contents_sha256(scored.images.images.contents),
+        contents_sha256=contents_sha256(scored.images.contents),
         failures=failures,
     )
 
@@ -160,13 +163,14 @@ def _template_record(scored: ScoredCell) -> TemplateRecord:
 
 
 def _timings(scored: ScoredCell) -> dict[str, float]:
-    encode_image_s = scored.images.images.encode_s
+    images, text = scored.images, scored.text
     timings = {
         "load_s": scored.load_s,
-        "encode_image_s": encode_image_s,
-        "encode_text_s": scored.encode_text_s,
+        "encode_image_s": images.read_s + images.encode_s,
+        "encode_text_s": text.read_s + text.encode_s,
         "score_s": scored.score_s,
     }
-    if not scored.images.is_from_cache and encode_image_s > 0:
-        timings["images_per_s"] = len(scored.samples) / encode_image_s
+    if images.n_encoded and images.encode_s > 0:
+        # A speed of the tower: what was read from the cache, and how long that took, is no part of it.
+        timings["images_per_s"] = images.n_encoded / images.encode_s
     return timings

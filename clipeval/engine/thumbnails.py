@@ -25,7 +25,7 @@ def thumbnails_of_errors(scored: ScoredCell) -> tuple[Thumbnail, ...]:
     scores = scored.scores
     wrong = np.flatnonzero(scores.predicted != scored.labels)
     worst = wrong[np.argsort(-scores.confidence[wrong], kind="stable")][:MAX_PER_CELL]
-    positions = scored.images.images.indices[worst].tolist()
+    positions = scored.images.indices[worst].tolist()
     return tuple(_thumbnails(scored.dataset, positions))
 
 

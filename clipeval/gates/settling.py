@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from clipeval.records import Comparison, Difference
 from clipeval.stats import Clustering, images_to_settle
@@ -46,7 +46,7 @@ def images_for_drop(
     )
     if n_images is None or clustering is None:
         return n_images
-    price_of_few = float(t.ppf(confidence, clustering.df) / norm.ppf(confidence)) ** 2
+    price_of_few = float(stdtrit(clustering.df, confidence) / ndtri(confidence)) ** 2
     needed = n_images * clustering.design_effect * price_of_few
     return math.ceil(needed) if needed <= _MOST_IMAGES else None
 
@@ -74,7 +74,7 @@ def images_for_share(
     distance = abs(share - limit)
     if distance == 0:
         return None
-    z_test, z_power = norm.ppf(confidence), norm.ppf(POWER)
+    z_test, z_power = float(ndtri(confidence)), float(ndtri(POWER))
     spread = z_test * math.sqrt(limit * (1 - limit)) + z_power * math.sqrt(share * (1 - share))
     root = float(spread) / distance
     needed = design_effect * root * root  # `**` would raise where this is infinite
@@ -107,7 +107,7 @@ def images_by_width(
     distance = abs(value - limit)
     if distance == 0:
         return None
-    z_test, z_power = norm.ppf(CONFIDENCE), norm.ppf(POWER)
+    z_test, z_power = float(ndtri(CONFIDENCE)), float(ndtri(POWER))
     # The side that the limit is on: intervals of macro averages are lopsided.
     standard_error = (value - low if limit < value else high - value) / z_test
     root = float((z_test + z_power) * standard_error) / distance

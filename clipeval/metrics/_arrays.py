@@ -1,10 +1,8 @@
-"""What every metric asks of its arrays, and calls into scikit-learn without its label warnings."""
+"""What every metric asks of its arrays."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -71,17 +69,3 @@ def check_confusion(confusion: IntArray, class_names: Sequence[str]) -> None:
             f"confusion matrix has shape {confusion.shape} for {n_classes} class names; "
             f"expected ({n_classes}, {n_classes})"
         )
-
-
-@contextmanager
-def quiet_sklearn() -> Iterator[None]:
-    """Silence scikit-learn's guesses about labels: single label, unseen class, many classes.
-
-    Labels are checked before; a class without images, and more classes than half the images, are
-    ordinary in zero-shot work, and what they mean for a metric is in docs/metrics.md.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning, message="A single label was found")
-        warnings.filterwarnings("ignore", category=UserWarning, message="y_pred contains classes")
-        warnings.filterwarnings("ignore", category=UserWarning, message="The number of unique")
-        yield

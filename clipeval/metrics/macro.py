@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import sklearn.metrics
 
 from clipeval.errors import ScoringError
-from clipeval.metrics._arrays import check_pairs, quiet_sklearn
+from clipeval.metrics._arrays import check_pairs
 from clipeval.records.results import IntArray
 
 
@@ -37,21 +36,23 @@ def macro_averages(predicted: IntArray, labels: IntArray, *, n_classes: int) -> 
         n_classes: C.
     Raises:
         ScoringError: N is zero, lengths differ, or a class index is out of range.
-    Source: sklearn.metrics.precision_recall_fscore_support(average="macro") and
-        balanced_accuracy_score (not adjusted for chance).
+    Source: the definitions of sklearn.metrics.precision_recall_fscore_support(average="macro") and
+        balanced_accuracy_score (not adjusted for chance), which tests hold this against; importing
+        scikit-learn takes longer than a whole run from the cache.
     """
     check_pairs(predicted, labels, n_classes=n_classes)
-    present = np.unique(labels)
-    with quiet_sklearn():
-        precision, recall, f1, _ = sklearn.metrics.precision_recall_fscore_support(
-            labels, predicted, labels=present, average="macro", zero_division=0
-        )
-        balanced = sklearn.metrics.balanced_accuracy_score(labels, predicted)
+    n_true = np.bincount(labels, minlength=n_classes)
+    present = np.flatnonzero(n_true)
+    n_true = n_true[present]
+    n_predicted = np.bincount(predicted, minlength=n_classes)[present]
+    n_right = np.bincount(labels[predicted == labels], minlength=n_classes)[present]
+    recall = float((n_right / n_true).mean())
     return MacroAverages(
-        balanced_accuracy=float(balanced),
-        precision=float(precision),
-        recall=float(recall),
-        f1=float(f1),
+        balanced_accuracy=recall,
+        # A class that was never predicted has none right: 0 / 1.
+        precision=float((n_right / np.maximum(n_predicted, 1)).mean()),
+        recall=recall,
+        f1=float((2 * n_right / (n_true + n_predicted)).mean()),
         n_classes=len(present),
     )
 

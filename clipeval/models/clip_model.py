@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from clipeval.devices import full_precision, torch_dtype
+from clipeval.file_stamps import FileStamp
 from clipeval.models.tokenizers import Tokenizer
 from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
 
@@ -30,6 +31,8 @@ class ClipModel:
     device: str
     precision: Precision
     notices: tuple[Notice, ...] = ()
+    files: tuple[FileStamp, ...] | None = None
+    """What it was read from, as it was before; None if that is not known to be all."""
 
     @torch.inference_mode()
     def encode_image(self, images: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from open_clip.transform import image_transform_v2
 
 from clipeval.devices import check_precision, is_out_of_memory, resolve_device
 from clipeval.errors import DeviceError, ModelError
+from clipeval.file_stamps import FileStamp
 from clipeval.models.architectures import (
     as_record,
     build_module,
@@ -58,6 +59,7 @@ class _Filled:
 
 def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
     source = find_source(spec)
+    files = _stamps(source)  # before the weights are read: they may change meanwhile
     config = canonical_config(source.model_cfg, quick_gelu=source.quick_gelu)
     tokenizer = load_tokenizer(source.tokenizer, model_cfg=config)
     filled = _fill(source, config, precision)
@@ -73,10 +75,18 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
         device=device,
         precision=precision,
         notices=(*source.notices, *filled.notices),
+        files=files,
     )
     if precision != "fp32":
         _check_runs(model)
     return model
+
+
+def _stamps(source: ModelSource) -> tuple[FileStamp, ...] | None:
+    try:
+        return None if source.files is None else tuple(FileStamp.of(file) for file in source.files)
+    except OSError:
+        return None
 
 
 def _fill(source: ModelSource, config: Mapping[str, Any], precision: Precision) -> _Filled:

@@ -46,9 +46,36 @@ class ModelSource:
     """Identifier for open_clip.get_tokenizer."""
     weights: Path | None
     """None for random weights, and only then."""
+    folder: Path | None = None
+    """That config and tokenizer are read from; None if they come with open_clip."""
     published: bool = False
     """Weights that open_clip's registry or the hub offer for this very config."""
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...] | None:
+        """All files that the model depends on; None if a library fetches some of them for itself."""
+        text_cfg = self.model_cfg.get("text_cfg") or {}
+        if text_cfg.get("hf_model_name") or (
+            text_cfg.get("hf_tokenizer_name") and not self.tokenizer.startswith("local-dir:")
+        ):
+            return None
+        files = [] if self.weights is None else [self.weights, *_hub_revisions(self.weights)]
+        if self.folder is not None:
+            # The folder itself: its time changes when a file is added that would be preferred.
+            files += [self.folder, *sorted(p for p in self.folder.iterdir() if p.is_file())]
+        return tuple(dict.fromkeys(files))
+
+
+def _hub_revisions(file: Path) -> list[Path]:
+    """Return where the hub's cache says which revision of a file's repository is the current one.
+
+    Source: huggingface_hub's layout, models--ORG--REPO/snapshots/REVISION/FILE beside refs/main.
+    """
+    repository = next((p.parent for p in file.parents if p.name == "snapshots"), None)
+    if repository is None or not (repository / "refs").is_dir():
+        return []
+    return sorted(path for path in (repository / "refs").rglob("*") if path.is_file())
 
 
 def check_spec(spec: ModelSpec) -> None:
@@ -206,6 +233,7 @@ def _hf_hub(spec: ModelSpec) -> ModelSource:
         quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
         preprocess_cfg=known_preprocessing(config.get("preprocess_cfg") or {}),
         tokenizer=tokenizer,
+        folder=path.parent,
         weights=fetch_weights(spec.name),
         published=True,
         notices=preprocessing_notices(config, path),
@@ -224,6 +252,7 @@ def _local_dir(spec: ModelSpec, folder: Path, *, label: str) -> ModelSource:
         quick_gelu=_config_quick_gelu(spec, config["model_cfg"]),
         preprocess_cfg=known_preprocessing(config.get("preprocess_cfg") or {}),
         tokenizer=f"local-dir:{folder}",
+        folder=folder,
         weights=weights,
         notices=(*notices, *preprocessing_notices(config, folder / CONFIG_FILE)),
     )

@@ -53,7 +53,7 @@ def check_tokens(
     *,
     context_length: int,
     where: str,
-) -> None:
+) -> dict[str, tuple[int, ...]]:
     """Refuse prompts that the model would read cut short, and classes that it could not tell apart.
 
     Args:
@@ -62,6 +62,8 @@ def check_tokens(
             and end tokens included. Called once for each distinct prompt.
         context_length: how many ids the text tower takes.
         where: what is checked, put in front of errors.
+    Returns:
+        The ids of each distinct prompt.
     Raises:
         PromptError: a prompt has more ids than context_length, or two classes have the same set of
             token sequences.
@@ -86,6 +88,7 @@ def check_tokens(
                 f"are '{prompts.prompts[other][0]}' and '{of_class[0]}'), so the model cannot tell "
                 "them apart; give one of them another name (class_names) or other prompts"
             )
+    return ids
 
 
 def _articles(prompts: ClassPrompts, template: TemplateSpec) -> tuple[Notice, ...]:

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
         RankedTemplate,
         Reproduction,
     )
-    from clipeval.records.outcomes import Baseline, BaselineCell, CellOutcomes, ModelIdentity
+    from clipeval.records.embeddings import (
+        ImageEmbeddings,
+        MachineFacts,
+        ModelDescription,
+        PromptEmbeddings,
+    )
+    from clipeval.records.outcomes import (
+        Baseline,
+        BaselineCell,
+        CellOutcomes,
+        ModelIdentity,
+    )
     from clipeval.records.results import (
         CalibrationBin,
         CellError,
@@ -47,7 +58,13 @@ if TYPE_CHECKING:
         Thumbnail,
         Verdict,
     )
-    from clipeval.records.samples import CONTENT_DIGITS, ClassLabel, ImageFailure, Notice, Sample
+    from clipeval.records.samples import (
+        CONTENT_DIGITS,
+        ClassLabel,
+        ImageFailure,
+        Notice,
+        Sample,
+    )
     from clipeval.records.specs import (
         Against,
         DatasetSpec,
@@ -94,8 +111,11 @@ _HOME = {
     "GateResult": "results",
     "GateSpec": "specs",
     "Holdout": "comparisons",
+    "ImageEmbeddings": "embeddings",
     "ImageFailure": "samples",
+    "MachineFacts": "embeddings",
     "MetricValue": "results",
+    "ModelDescription": "embeddings",
     "ModelIdentity": "outcomes",
     "ModelRecord": "results",
     "ModelSpec": "specs",
@@ -103,6 +123,7 @@ _HOME = {
     "OnError": "specs",
     "Precision": "specs",
     "Predictions": "results",
+    "PromptEmbeddings": "embeddings",
     "Question": "specs",
     "RankedLabel": "classification",
     "RankedTemplate": "comparisons",
@@ -150,8 +171,11 @@ __all__ = [
     "GateResult",
     "GateSpec",
     "Holdout",
+    "ImageEmbeddings",
     "ImageFailure",
+    "MachineFacts",
     "MetricValue",
+    "ModelDescription",
     "ModelIdentity",
     "ModelRecord",
     "ModelSpec",
@@ -159,6 +183,7 @@ __all__ = [
     "OnError",
     "Precision",
     "Predictions",
+    "PromptEmbeddings",
     "Question",
     "RankedLabel",
     "RankedTemplate",

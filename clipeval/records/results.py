@@ -197,6 +197,8 @@ class CellResult:
     every template of a model x data set."""
     image_embeddings: Literal["computed", "cached"] = "computed"
     """Where the image embeddings came from; `cached` makes encode_image_s the time to read them."""
+    text_embeddings: Literal["computed", "cached"] = "computed"
+    """Where the prompts' embeddings came from; `cached` makes encode_text_s the time to read them."""
     notices: tuple[Notice, ...] = ()
     sketch: EmbeddingSketch | None = None
     """Lets a later run with the same weights and prompts measure how far the numbers drifted."""

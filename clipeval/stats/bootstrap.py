@@ -23,6 +23,8 @@ _IntArray = npt.NDArray[np.int64]
 _FloatArray = npt.NDArray[np.float64]
 _Counts = npt.NDArray[np.integer[Any]] | _FloatArray
 METRICS: tuple[MacroMetric, ...] = get_args(MacroMetric)
+_BLOCK_ENTRIES = 2**14
+"""Draws at once: they stay in the processor's cache, and memory does not grow with resamples."""
 _TWO_SIDED = (0.025, 0.975)
 _ONE_SIDED = (0.05, 0.95)
 
@@ -82,10 +84,16 @@ def bootstrap_differences(
     if n_resamples < 1:
         raise ScoringError(f"{n_resamples} resamples give no interval; expected 1 or more")
     table = _Table.of(base, candidate, labels)
-    draw = _Draw.of(table.stratum, groups)
-    measured = table.measure(np.ones(len(labels), dtype=np.int64))
+    draw = _Draw.of(table, groups)
+    measured = table.measure(table.n_images[np.newaxis])[0]
     rng = np.random.default_rng(seed)
-    drawn = np.stack([table.measure(draw.weights(rng)) for _ in range(n_resamples)])
+    at_once = max(1, _BLOCK_ENTRIES // len(labels))
+    drawn = np.concatenate(
+        [
+            table.measure(draw.counts(rng, min(at_once, n_resamples - done)))
+            for done in range(0, n_resamples, at_once)
+        ]
+    )
     differences = drawn[:, 1] - drawn[:, 0]
     return {
         name: _summarise(float(measured[0, k]), float(measured[1, k]), differences[:, k])
@@ -123,88 +131,165 @@ def _summarise(base: float, candidate: float, differences: _FloatArray) -> Macro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """Images by true class, classes in the order in which they first occur: strata."""
+class _Sums:
+    """Adds up the entries of a row that have equal keys."""
 
+    n_keys: int
+    order: _IntArray
+    """Entries, those of one key side by side."""
+    found: _IntArray
+    """Keys that there are, ascending."""
+    first: _IntArray
+    """Where in `order` each of them begins."""
+
+    @classmethod
+    def by(
+        cls, keys: _IntArray, *, n_keys: int, only: npt.NDArray[np.bool_] | None = None
+    ) -> _Sums:
+        """Prepare to add by (T,) keys, of all entries or of some only."""
+        chosen = np.arange(len(keys)) if only is None else np.flatnonzero(only)
+        order = chosen[np.argsort(keys[chosen], kind="stable")]
+        found, first = np.unique(keys[order], return_index=True)
+        return cls(n_keys=n_keys, order=order, found=found, first=first)
+
+    def of(self, rows: _IntArray) -> _IntArray:
+        """Return (R, n_keys) sums of (R, T) rows."""
+        sums = np.zeros((len(rows), self.n_keys), dtype=np.int64)
+        if len(self.order):
+            in_order = np.take(rows, self.order, axis=1)
+            sums[:, self.found] = np.add.reduceat(in_order, self.first, axis=1)
+        return sums
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """Images by kind: true class and both predictions. Few kinds stand for many images.
+
+    Classes are numbered in the order in which they first occur in the truth: strata.
+    """
+
+    kind: _IntArray
+    """(N,) kind of each image."""
     stratum: _IntArray
     """(N,) stratum of each image's true class."""
-    predicted: tuple[_IntArray, _IntArray]
-    """Base and candidate: (N,) stratum of the predicted class; K for a class without images."""
-    right: tuple[_IntArray, _IntArray]
-    """Base and candidate: positions of the images that they get right."""
-    n_strata: int
+    n_images: _IntArray
+    """(T,) images of each kind."""
+    true: _Sums
+    predicted: tuple[_Sums, _Sums]
+    """Base and candidate: by predicted class; the last for classes without images."""
+    right: tuple[_Sums, _Sums]
+    """Base and candidate: by true class, where they get it right."""
 
     @classmethod
     def of(cls, base: _IntArray, candidate: _IntArray, labels: _IntArray) -> _Table:
         stratum, n_strata = _by_first_position(labels)
         stratum_of = np.full(int(max(x.max() for x in (base, candidate, labels))) + 1, n_strata)
         stratum_of[labels] = stratum
-        both = (stratum_of[base], stratum_of[candidate])
+        # One number for each kind: a data set of 10,000 classes has 1e12 of them, far below 2^63.
+        codes = (stratum * (n_strata + 1) + stratum_of[base]) * (n_strata + 1)
+        found, kind, n_images = np.unique(
+            codes + stratum_of[candidate], return_inverse=True, return_counts=True
+        )
+        rest, candidate_of_kind = np.divmod(found, n_strata + 1)
+        true, base_of_kind = np.divmod(rest, n_strata + 1)
+        both = (base_of_kind, candidate_of_kind)
         return cls(
+            kind=kind,
             stratum=stratum,
-            predicted=both,
-            right=(np.flatnonzero(both[0] == stratum), np.flatnonzero(both[1] == stratum)),
-            n_strata=n_strata,
+            n_images=n_images,
+            true=_Sums.by(true, n_keys=n_strata),
+            predicted=(
+                _Sums.by(both[0], n_keys=n_strata + 1),
+                _Sums.by(both[1], n_keys=n_strata + 1),
+            ),
+            right=(
+                _Sums.by(true, n_keys=n_strata, only=both[0] == true),
+                _Sums.by(true, n_keys=n_strata, only=both[1] == true),
+            ),
         )
 
-    def measure(self, weights: _IntArray) -> _FloatArray:
-        """Return (2, 3): recall, precision and F1 of both models, each image counted so often."""
-        # A weighted bincount wants floats; one conversion here instead of five inside.
-        times = weights.astype(np.float64)
-        n_true = np.bincount(self.stratum, weights=times, minlength=self.n_strata)
-        present = n_true > 0
-        rows = []
+    def measure(self, counts: _IntArray) -> _FloatArray:
+        """Return (R, 2, 3): recall, precision and F1 of both models in each of R resamples.
+
+        Args:
+            counts: (R, T) images of each kind.
+        """
+        n_true = self.true.of(counts)
+        models = []
         for predicted, right in zip(self.predicted, self.right, strict=True):
-            n_predicted = np.bincount(predicted, weights=times, minlength=self.n_strata + 1)[:-1]
-            n_right = np.bincount(
-                self.stratum[right], weights=times[right], minlength=self.n_strata
-            )
-            ratios = class_ratios(n_right, n_true, n_predicted)
-            rows.append([float(each[present].mean()) for each in ratios])
-        return np.array(rows)
+            ratios = class_ratios(right.of(counts), n_true, predicted.of(counts)[:, :-1])
+            models.append(np.stack([_means(each, n_true > 0) for each in ratios], axis=1))
+        return np.stack(models, axis=1)
+
+
+def _means(ratios: _FloatArray, is_present: npt.NDArray[np.bool_]) -> _FloatArray:
+    """Average (R, K) ratios over the classes that are present in each resample."""
+    if is_present.all():
+        return np.asarray(ratios.mean(axis=1))
+    return np.array([row[there].mean() for row, there in zip(ratios, is_present, strict=True)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draw:
     """What is drawn with replacement: images or groups, each within its stratum or among all."""
 
-    unit_of_image: _IntArray | None
-    """(N,) unit of each image; None if every image is its own."""
-    order: _IntArray
-    """(U,) units, those of one stratum side by side."""
+    table: _Table
+    by_kind: _Sums | None
+    """Adds up images that are drawn by group; None if every image is its own."""
+    unit_of_image: _IntArray
+    """(N,) unit of each image."""
+    drawn: _IntArray
+    """(U,) units, those of one stratum side by side; their kinds where a unit is an image."""
     start: _IntArray
-    """(U,) where in `order` the stratum of the unit there begins."""
+    """(U,) where in `drawn` the stratum of the unit there begins."""
     size: _FloatArray
     """(U,) units in that stratum."""
 
     @classmethod
-    def of(cls, stratum: _IntArray, groups: _IntArray | None) -> _Draw:
+    def of(cls, table: _Table, groups: _IntArray | None) -> _Draw:
+        stratum = table.stratum
         if groups is None:
-            return cls._within(stratum, unit_of_image=None)
+            return cls._within(table, stratum, np.arange(len(stratum)), by_kind=None)
         unit_of_image, n_units = _by_first_position(groups)
         stratum_of_unit = np.zeros(n_units, dtype=np.int64)
         stratum_of_unit[unit_of_image] = stratum
         if not np.array_equal(stratum_of_unit[unit_of_image], stratum):
             stratum_of_unit[:] = 0  # a group spans classes: one stratum of all groups
-        return cls._within(stratum_of_unit, unit_of_image=unit_of_image)
+        by_kind = _Sums.by(table.kind, n_keys=len(table.n_images))
+        return cls._within(table, stratum_of_unit, unit_of_image, by_kind=by_kind)
 
     @classmethod
-    def _within(cls, stratum: _IntArray, *, unit_of_image: _IntArray | None) -> _Draw:
-        sizes = np.bincount(stratum)
+    def _within(
+        cls, table: _Table, stratum: _IntArray, unit_of_image: _IntArray, *, by_kind: _Sums | None
+    ) -> _Draw:
+        sizes, order = np.bincount(stratum), np.argsort(stratum, kind="stable")
         return cls(
+            table=table,
+            by_kind=by_kind,
             unit_of_image=unit_of_image,
-            order=np.argsort(stratum, kind="stable"),
+            drawn=table.kind[order] if by_kind is None else order,
             start=np.repeat(np.cumsum(sizes) - sizes, sizes),
             size=np.repeat(sizes, sizes).astype(np.float64),
         )
 
-    def weights(self, rng: np.random.Generator) -> _IntArray:
-        """Return (N,) how often each image is drawn."""
-        n_units = len(self.order)
+    def counts(self, rng: np.random.Generator, n_resamples: int) -> _IntArray:
+        """Return (R, T) how many images of each kind are drawn in each of R resamples."""
+        n_units = len(self.drawn)
+        shares = rng.random((n_resamples, n_units))
+        shares *= self.size
         # Rounded down before the start is added: a sum close to the next stratum might round up.
-        chosen = self.start + (rng.random(n_units) * self.size).astype(np.int64)
-        times = np.bincount(self.order[chosen], minlength=n_units)
-        return times if self.unit_of_image is None else times[self.unit_of_image]
+        chosen = shares.astype(np.int64)
+        chosen += self.start
+        if self.by_kind is None:
+            return _count_rows(self.drawn[chosen], n_values=len(self.table.n_images))
+        times = _count_rows(self.drawn[chosen], n_values=n_units)
+        return self.by_kind.of(np.take(times, self.unit_of_image, axis=1))
+
+
+def _count_rows(values: _IntArray, *, n_values: int) -> _IntArray:
+    """Count each value in each row of (R, M): (R, n_values)."""
+    flat = values + n_values * np.arange(len(values))[:, np.newaxis]
+    return np.bincount(flat.ravel(), minlength=len(values) * n_values).reshape(-1, n_values)
 
 
 def _by_first_position(keys: _IntArray) -> tuple[_IntArray, int]:

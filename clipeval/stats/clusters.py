@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.stats.proportion import proportion_confint
 
 from clipeval.errors import ScoringError
-from clipeval.stats.intervals import Interval
+from clipeval.stats.intervals import Interval, wilson_ends
 from clipeval.stats.paired import Discordance
 
 _FEWEST_GROUPS = 2
@@ -143,20 +142,18 @@ def effective_wilson_interval(
     Raises:
         ScoringError: n is zero, the count or confidence is out of range, or the design effect is
             below 1.
-    Source: Rao & Scott, Biometrics 48 (1992) 577-585; statsmodels'
-        proportion_confint(method="wilson"), which takes counts that are not whole.
+    Source: Rao & Scott, Biometrics 48 (1992) 577-585; Wilson, JASA 22 (1927) 209-212, with numbers that
+        are not whole.
     """
     if not 0 <= successes <= n or n == 0:
         raise ScoringError(f"{successes} successes in {n} trials; expected 0 <= successes <= n")
     if not 0 < confidence < 1:
         raise ScoringError(f"confidence {confidence} is outside (0, 1); 0.95 is usual")
     effect = _checked_effect(clustering)
-    share = successes / n
-    low, high = proportion_confint(
-        successes / effect, n / effect, alpha=1 - confidence, method="wilson"
+    low, high = wilson_ends(
+        np.array([successes / n]), np.array([n / effect]), confidence=confidence
     )
-    # At 0 and n successes one end equals the share; rounding must not push it to the other side.
-    return Interval(max(0.0, min(float(low), share)), min(1.0, max(float(high), share)))
+    return Interval(float(low[0]), float(high[0]))
 
 
 def _checked_effect(clustering: Clustering) -> float:

@@ -1,4 +1,8 @@
-"""Intervals for proportions."""
+"""Intervals for proportions.
+
+The formula is written out: importing statsmodels takes longer than a whole run from the cache. Tests hold it
+against statsmodels.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from statsmodels.stats.proportion import proportion_confint
+from scipy.special import ndtri
 
 from clipeval.errors import ScoringError
 
@@ -48,7 +52,7 @@ def wilson_intervals(
     Raises:
         ScoringError: shapes differ, a count is out of range, or confidence is not in (0, 1).
     Source: Wilson, "Probable inference, the law of succession, and statistical inference",
-        JASA 22 (1927) 209-212; statsmodels' proportion_confint(method="wilson").
+        JASA 22 (1927) 209-212.
     """
     _check_counts(successes, n, confidence)
     intervals: list[Interval | None] = [None] * len(n)
@@ -57,13 +61,30 @@ def wilson_intervals(
         return tuple(intervals)
     trials = n[tried]
     share = successes[tried] / trials
-    low, high = proportion_confint(successes[tried], trials, alpha=1 - confidence, method="wilson")
-    # At 0 and n successes one end equals the share; rounding must not push it to the other side.
-    low = np.clip(np.minimum(low, share), 0, 1)
-    high = np.clip(np.maximum(high, share), 0, 1)
+    low, high = wilson_ends(share, trials.astype(np.float64), confidence=confidence)
     for index, low_end, high_end in zip(tried.tolist(), low.tolist(), high.tolist(), strict=True):
         intervals[index] = Interval(low_end, high_end)
     return tuple(intervals)
+
+
+def wilson_ends(
+    share: npt.NDArray[np.float64], n: npt.NDArray[np.float64], *, confidence: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return both ends of Wilson's interval, inside [0, 1] and around the share.
+
+    Args:
+        share: (K,) shares of successes.
+        n: (K,) numbers of trials, above 0; not whole for effective ones.
+        confidence: coverage of the two-sided interval, in (0, 1).
+    Source: Wilson, JASA 22 (1927) 209-212.
+    """
+    z = -float(ndtri((1 - confidence) / 2))
+    shrink = 1 + z * z / n
+    centre = (share + z * z / (2 * n)) / shrink
+    reach = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    # At 0 and n successes one end equals the share; rounding must not push it to the other side.
+    low = np.clip(np.minimum(centre - reach, share), 0, 1)
+    return low, np.clip(np.maximum(centre + reach, share), 0, 1)
 
 
 def _check_counts(

@@ -11,11 +11,11 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from scipy.optimize import brentq
-from scipy.stats import binom, norm, t
+from scipy.special import bdtr, ndtr, ndtri, stdtr, stdtrit
 
 from clipeval.errors import ScoringError
 from clipeval.stats.intervals import Interval
+from clipeval.stats.roots import crossing
 
 ROUNDING = 1e-9
 """Counts divided by a design effect may exceed n by this much, relative to n."""
@@ -176,10 +176,10 @@ def mcnemar_mid_p(*, newly_right: int, newly_wrong: int) -> float:
     fewer, n = min(newly_right, newly_wrong), newly_right + newly_wrong
     if n == 0:
         return 1.0
-    point = float(binom.pmf(fewer, n, 0.5))
+    point: float = math.comb(n, fewer) / 2**n
     if newly_right == newly_wrong:
         return 1 - point / 2
-    return min(1.0, 2 * float(binom.cdf(fewer, n, 0.5)) - point)
+    return min(1.0, 2 * float(bdtr(fewer, n, 0.5)) - point)
 
 
 def null_variance(found: Discordance, difference: float) -> float:
@@ -211,18 +211,18 @@ def _lower_end(found: Discordance, quantile: float) -> float:
         z = tango_z(found, difference=difference)
         return (1.0 if math.isinf(z) else z / math.hypot(1, z)) - limit
 
-    return min(observed, float(brentq(excess, -1.0, observed, xtol=ROOT_TOLERANCE)))
+    return min(observed, crossing(excess, -1.0, observed, tolerance=ROOT_TOLERANCE))
 
 
 def normal_or_t(share: float, df: float | None) -> float:
     """Return a quantile of the normal distribution, or of Student's t with df degrees of freedom."""
     _check_df(df)
-    return float(norm.ppf(share) if df is None else t.ppf(share, df))
+    return float(ndtri(share) if df is None else stdtrit(df, share))
 
 
 def _below(z: float, df: float | None) -> float:
     _check_df(df)
-    return float(norm.cdf(z) if df is None else t.cdf(z, df))
+    return float(ndtr(z) if df is None else stdtr(df, z))
 
 
 def _check_df(df: float | None) -> None:

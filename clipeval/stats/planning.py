@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
-
 from clipeval.errors import ScoringError
 from clipeval.stats.paired import (
     ROOT_TOLERANCE,
@@ -15,6 +13,7 @@ from clipeval.stats.paired import (
     normal_or_t,
     null_variance,
 )
+from clipeval.stats.roots import crossing
 
 _MOST_IMAGES = 1e9
 """Past so many images images_to_settle answers that none would do."""
@@ -60,7 +59,7 @@ def minimum_detectable_difference(
         return 1.0
     # Close to 0 it is negative whatever n; at 0 itself it is zero if the rate is.
     least = min(z_test * z_test / n, 1.0) * 1e-6
-    return float(brentq(excess, least, 1.0, xtol=ROOT_TOLERANCE))
+    return crossing(excess, least, 1.0, tolerance=ROOT_TOLERANCE)
 
 
 def images_to_settle(

@@ -2,13 +2,15 @@
 
 from clipeval.store.baseline import is_baseline, read_baseline, write_baseline
 from clipeval.store.cache import (
+    CachedRows,
     CacheEntry,
     EmbeddingCache,
-    cache_key,
+    cache_space,
     default_cache,
     default_cache_root,
 )
 from clipeval.store.folder import RunFolder, write_documents
+from clipeval.store.memory import Memory
 from clipeval.store.names import cell_file_name
 from clipeval.store.parts import (
     has_part,
@@ -23,9 +25,11 @@ from clipeval.store.tables import read_predictions, read_thumbnails
 
 __all__ = [
     "CacheEntry",
+    "CachedRows",
     "EmbeddingCache",
+    "Memory",
     "RunFolder",
-    "cache_key",
+    "cache_space",
     "cell_file_name",
     "default_cache",
     "default_cache_root",

@@ -21,6 +21,8 @@ from clipeval.store.names import RUN_JSON, encodable
 Record = TypeVar("Record")
 RUN = TypeAdapter(RunRecord)
 CELL = TypeAdapter(CellResult)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+"""json.dumps makes one anew on every call that says so."""
 _NO_CELLS = '\n  "cells": []'
 MAX_PROBLEMS = 3
 """Problems that one message lists."""
@@ -227,7 +229,7 @@ def _block(opening: str, items: list[str], closing: str, indent: str) -> str:
 
 
 def _scalar(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _plain(value: object, place: str) -> Any:  # noqa: ANN401 (JSON has no narrower type)

@@ -80,23 +80,36 @@ class TestAFinishedRun:
         for one, other in zip(first["cells"], second["cells"], strict=True):
             assert one["metrics"] == other["metrics"]
             assert one["confusion"] == other["confusion"]
+        assert {cell["text_embeddings"] for cell in second["cells"]} == {"cached"}
 
 
 class TestCache:
     def test_is_neither_read_nor_written_when_told_so(self, digits, project):
         record = api.run(digits(), project / "out", use_cache=False)
         assert record.cells[0].image_embeddings == "computed"
-        assert not default_cache().entries()
+        assert record.cells[0].text_embeddings == "computed"
+        assert not (project / "cache").exists()
+
+    def test_is_not_read_either(self, digits, project):
+        api.run(digits(), project / "out")
+        before = checksums(project / "cache")
+        times = {path: path.stat().st_mtime_ns for path in (project / "cache").rglob("*")}
+        record = api.run(digits(), project / "out", use_cache=False)
+        assert record.cells[0].image_embeddings == "computed"
+        assert record.cells[0].timings["load_s"] > 0
+        assert checksums(project / "cache") == before
+        assert {path: path.stat().st_mtime_ns for path in (project / "cache").rglob("*")} == times
 
     def test_what_went_wrong_with_it_is_in_the_record(self, digits, project, run_json):
         api.run(digits(), project / "out")
-        (entry,) = default_cache().entries()
-        entry.path.write_bytes(entry.path.read_bytes()[:-8])
+        for entry in default_cache().entries():
+            entry.path.write_bytes(entry.path.read_bytes()[:-8])
         record = api.run(digits(), project / "out")
         assert "cache-entry-corrupt" in {notice.code for notice in record.cells[0].notices}
         written = run_json(project / "out")["cells"][0]["notices"]
         assert "cache-entry-corrupt" in {notice["code"] for notice in written}
         assert record.cells[0].image_embeddings == "computed"
+        assert record.cells[0].text_embeddings == "computed"
 
 
 class TestNothingCouldBeEvaluated:
@@ -264,11 +277,16 @@ class TestPromptsAreCheckedBeforeImages:
     def test_a_prompt_that_is_too_long_stops_the_run_before_anything_is_encoded(
         self, digits, project
     ):
+        class Idle:
+            """Nothing is worked on."""
+
+            def stage(self, description, *, total, unit):
+                raise AssertionError(description)
+
         suite = digits("good=a photo of {}", "long=" + "very " * 60 + "{}")
         with pytest.raises(PromptError, match="very very"):
-            api.run(suite, project / "out")
+            api.run(suite, project / "out", progress=Idle())
         assert not (project / "out").exists()
-        assert not list((project / "cache").rglob("*.safetensors"))
 
 
 def test_two_templates_that_ask_the_same_are_said(digits, project):

@@ -47,7 +47,8 @@ class InterruptedProgress(SilentProgress):
 def test_accept_refuses_a_run_that_was_interrupted(trial, project):
     (suite,) = api.load_suites([project / "suites/small.yaml"])
     with pytest.raises(KeyboardInterrupt):
-        api.run(suite, project / "cut-short", progress=InterruptedProgress())
+        # Without the cache: it has all prompts.
+        api.run(suite, project / "cut-short", use_cache=False, progress=InterruptedProgress())
     record = json.loads((project / "cut-short/run.json").read_text())
     assert (record["status"], record["verdict"], len(record["cells"])) == ("partial", "error", 1)
     assert (project / "cut-short/report.html").exists()

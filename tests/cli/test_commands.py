@@ -259,11 +259,14 @@ class TestOtherVerbs:
         (project / "suites" / "s.yaml").write_text(text)
         assert "food" in clipeval("list", "suites").out
 
-    def test_cache_is_measured_and_cleared(self, clipeval):
+    def test_cache_is_measured_and_cleared(self, clipeval, project):
         clipeval(*RUN, "--template", "a {}")
-        assert "1 entry," in clipeval("cache", "info").out
+        # 10 images, the prompts of 10 classes, and their tokens.
+        assert "30 entries in 3 packs, 0.0 MB of at most 5,000 MB" in clipeval("cache", "info").out
+        assert list((project / "cache" / "remembered").iterdir())
         assert "removed" in clipeval("cache", "clear").out
-        assert api.cache_info().n_entries == 0
+        assert (api.cache_info().n_packs, api.cache_info().n_entries) == (0, 0)
+        assert not list((project / "cache").iterdir())
 
     def test_doctor_names_devices_and_packages(self, clipeval):
         ended = clipeval("doctor")

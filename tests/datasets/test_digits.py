@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from clipeval.datasets import dataset_status, open_dataset
+from clipeval.datasets.digit_scenes import render_scene
+from clipeval.datasets.digits import list_digits
 from clipeval.records import DigitsSource
 
 
@@ -67,3 +70,19 @@ def test_listing_imports_neither_torch_nor_scikit_learn():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class TestContents:
+    def test_are_those_of_the_pictures_whoever_asks_first(self):
+        one = list_digits(DigitsSource(question="digit")).images
+        for position in (0, 7):
+            loaded, plain = one.load(position), render_scene(one.scenes[position])
+            expected = hashlib.sha256(b"RGB 64x64\n" + plain.tobytes()).hexdigest()
+            assert one.content_sha256(position) == loaded.content_sha256 == expected
+            assert loaded.image.tobytes() == plain.tobytes()
+
+    def test_are_shared_by_all_questions_about_a_split(self):
+        digit, ink = (list_digits(DigitsSource(question=q)).images for q in ("digit", "ink"))
+        assert digit is ink
+        train = list_digits(DigitsSource(split="train")).images
+        assert train.content_sha256(0) != digit.content_sha256(0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from clipeval.engine import classify_images
+from clipeval.engine.classification import classify_images
 from clipeval.errors import EncodingError
 from clipeval.models import load_model
 from clipeval.prompts import render_prompts

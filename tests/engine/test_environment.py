@@ -5,6 +5,9 @@ import os
 import pytest
 
 from clipeval.engine import environment
+from clipeval.records import MachineFacts
+
+MACHINE = MachineFacts(n_threads=2, gpus=())
 
 
 def refuse(name):
@@ -20,7 +23,8 @@ class TestMemory:
     def test_is_unknown_without_sysconf_as_on_windows(self, monkeypatch):
         monkeypatch.delattr(os, "sysconf", raising=False)
         assert environment._memory_bytes() is None
-        assert environment.capture_environment((), folder=environment.Path()).memory_bytes is None
+        captured = environment.capture_environment((), folder=environment.Path(), machine=MACHINE)
+        assert captured.memory_bytes is None
 
     @pytest.mark.parametrize("sysconf", [refuse, {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": -1}.get])
     def test_is_unknown_where_sysconf_does_not_say(self, monkeypatch, sysconf):
@@ -45,4 +49,4 @@ class TestProcessor:
         monkeypatch.setattr(environment, "_model_name", lambda cpuinfo: None)
         monkeypatch.setattr("platform.processor", lambda: "")
         monkeypatch.setattr("platform.machine", lambda: "riscv64")
-        assert environment._cpu_model() == "riscv64"
+        assert environment.cpu_model() == "riscv64"

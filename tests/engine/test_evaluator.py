@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.engine import Evaluator, ModelSlot
+from clipeval.engine import Evaluator
 from clipeval.errors import DatasetError, ModelError, PromptError
 from clipeval.records import ModelSpec
 from clipeval.store import EmbeddingCache
@@ -33,8 +33,8 @@ def progress():
 
 
 @pytest.fixture
-def evaluator(progress):
-    return Evaluator(batch_size=4, progress=progress)
+def evaluator(progress, models):
+    return Evaluator(models, batch_size=4, progress=progress)
 
 
 class TestOnePass:
@@ -68,27 +68,29 @@ class TestOnePass:
 
 
 class TestTheModel:
-    def test_is_gone_before_the_next_one_is_loaded(self, photos, cells):
-        evaluator = Evaluator(batch_size=4)
+    def test_is_gone_before_the_next_one_is_loaded(self, photos, cells, evaluator):
         first, second = cells([photos({"red": 1, "blue": 1})], models=(
             ModelSpec(id="tiny", kind="tiny", name="tiny"), TINY_AGAIN,
         ))  # fmt: skip
         evaluator.evaluate(first)
-        known = weakref.ref(evaluator.model(first).model.module)
+        known = weakref.ref(evaluator.model(first).encoder().model.module)
         assert known() is not None
         evaluator.model(second)
         assert known() is None
+        assert evaluator.model(second).encoder().model.record.id == "tiny-again"
 
-    def test_that_cannot_be_loaded_is_not_tried_for_every_template(self, tmp_path):
-        slot = ModelSlot()
+    def test_that_cannot_be_loaded_is_not_tried_for_every_template(self, tmp_path, models):
         spec = ModelSpec(id="gone", kind="local-dir", name=str(tmp_path / "gone"))
         with pytest.raises(ModelError) as first:
-            slot.load(spec, device="cpu", precision="fp32")
+            models.get(spec, device="cpu", precision="fp32").encoder()
         with pytest.raises(ModelError) as second:
-            slot.load(spec, device="cpu", precision="fp32")
-        assert str(first.value) == str(second.value)
+            _ = models.get(spec, device="cpu", precision="fp32").description
         assert first.value is second.value
-        assert slot.load(TINY_AGAIN, device="cpu", precision="fp32").load_s > 0
+        handle = models.get(TINY_AGAIN, device="cpu", precision="fp32")
+        assert (handle.is_loaded, handle.load_s) == (False, 0.0)
+        handle.encoder()
+        assert handle.is_loaded
+        assert handle.load_s > 0
 
 
 class TestWhatACellSays:
@@ -144,16 +146,38 @@ class TestWhatACellSays:
         assert [len(row) for row in sketch.image] == [8, 8, 8]
         assert [len(row) for row in sketch.text] == [8, 8]
 
-    def test_a_cached_pass_says_so_and_scores_the_same(self, photos, cells, tmp_path):
+    def test_a_cached_pass_says_so_and_scores_the_same(self, photos, cells, tmp_path, models):
         root = photos({"red": 2, "blue": 2})
         (cell,) = cells([root])
         cache = EmbeddingCache(tmp_path / "cache")
-        first = Evaluator(batch_size=4, cache=cache).evaluate(cell).result
-        second = Evaluator(batch_size=4, cache=cache).evaluate(cell).result
-        assert second.image_embeddings == "cached"
+        first = Evaluator(models, 4, cache).evaluate(cell).result
+        second = Evaluator(models, 4, cache).evaluate(cell).result
+        assert (first.image_embeddings, first.text_embeddings) == ("computed", "computed")
+        assert (second.image_embeddings, second.text_embeddings) == ("cached", "cached")
         assert "images_per_s" not in second.timings
-        same = {"timings": {}, "image_embeddings": "computed"}
+        same = {"timings": {}, "image_embeddings": "computed", "text_embeddings": "computed"}
         assert replace(first, **same) == replace(second, **same)
+
+    def test_a_new_template_on_cached_images_says_so(self, photos, cells, tmp_path, models):
+        one, other = cells([photos({"red": 2, "blue": 2})], ["a {}", "the {}"])
+        cache = EmbeddingCache(tmp_path / "cache")
+        Evaluator(models, 4, cache).evaluate(one)
+        second = Evaluator(models, 4, cache).evaluate(other).result
+        assert (second.image_embeddings, second.text_embeddings) == ("cached", "computed")
+
+    def test_the_speed_is_that_of_the_images_that_were_encoded(
+        self, photos, cells, tmp_path, models
+    ):
+        root = photos({"red": 6, "blue": 6})
+        (few,), (all_,) = cells([root], limit=4), cells([root])
+        cache = EmbeddingCache(tmp_path / "cache")
+        Evaluator(models, 4, cache).evaluate(few)
+        evaluator = Evaluator(models, 4, cache)
+        timings = evaluator.evaluate(all_).result.timings
+        images = evaluator.images(all_)
+        assert images.n_encoded == 8
+        assert timings["images_per_s"] == pytest.approx(8 / images.encode_s)
+        assert timings["encode_image_s"] == pytest.approx(images.read_s + images.encode_s)
 
 
 class TestPromptsThatCannotBeUsed:
@@ -164,6 +188,46 @@ class TestPromptsThatCannotBeUsed:
         with pytest.raises(PromptError, match="very"):
             evaluator.evaluate(cell)
         assert not progress.stages
+
+    @pytest.fixture
+    def cached(self, models, tmp_path):
+        """Return an evaluator, whose cache another one may have filled before."""
+        cache = EmbeddingCache(tmp_path / "cache")
+        return lambda: Evaluator(models, 4, cache)
+
+    def test_classes_that_are_equal_for_the_tokenizer_are_refused_though_all_is_cached(
+        self, photos, cells, cached
+    ):
+        first, second = (
+            photos({name: 1, "blue": 1}, root)
+            for name, root in (("fish & chips", "here"), ("fish &amp; chips", "there"))
+        )
+        for root in (first, second):
+            cached().evaluate(cells([root])[0])
+        (cell,) = cells([photos({"fish & chips": 1, "fish &amp; chips": 1}, "both")])
+        evaluator = cached()
+        text = evaluator._encoding.prompts(
+            evaluator.model(cell), evaluator.check_prompts(cell).prompts.flat
+        )
+        assert text.n_encoded == 0  # or this test shows nothing
+        with pytest.raises(PromptError, match="identical token sequences"):
+            cached().evaluate(cell)
+
+    def test_a_prompt_that_is_too_long_is_refused_each_time(self, photos, cells, cached):
+        (cell,) = cells([photos({"red": 1, "blue": 1})], ["a photo of {}" + " very" * 80])
+        for _ in range(2):
+            with pytest.raises(PromptError, match="very"):
+                cached().evaluate(cell)
+        assert cached().cache.entries() == ()
+
+    def test_what_a_lost_pack_of_tokens_held_is_checked_again(self, photos, cells, cached):
+        (cell,) = cells([photos({"red": 1, "blue": 1})])
+        first = cached().evaluate(cell).result
+        for entry in cached().cache.entries():
+            entry.path.write_bytes(b"junk")
+        second = cached().evaluate(cell).result
+        assert [notice.code for notice in second.notices] == ["cache-entry-corrupt"] * 3
+        assert second.metrics == first.metrics
 
 
 class TestThumbnails:

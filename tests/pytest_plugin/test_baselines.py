@@ -23,7 +23,7 @@ gates:
   - {metric: top1, max_drop: 0.01}
   - {metric: recall, classes: all, min: 0.75}
 """
-VARYING = ("environment", "created", "timings", "image_embeddings", "argv")
+VARYING = ("environment", "created", "timings", "image_embeddings", "text_embeddings", "argv")
 
 
 @pytest.fixture

@@ -166,7 +166,13 @@ class TestCells:
 
     def test_cached_embeddings_are_said(self):
         html = render(make_run([make_cell(image_embeddings="cached")]))
-        assert "came from the cache" in html
+        assert (
+            "Image embeddings came from the cache: encode image is the time to read them." in html
+        )
+        assert "Text embeddings" not in html
+        html = render(make_run([make_cell(text_embeddings="cached")]))
+        assert "Text embeddings came from the cache: encode text is the time to read them." in html
+        assert "Image embeddings" not in html
 
     def test_first_prompts_are_shown_and_the_rest_counted(self):
         names = [f"class {i}" for i in range(25)]

@@ -209,9 +209,10 @@ def _timings(timings: Mapping[str, float]) -> tuple[tuple[str, Number], ...]:
 
 
 def _timing_note(cell: CellResult) -> str:
-    note = "The image pass is shared by every template of this model and data set."
-    if cell.image_embeddings == "cached":
-        return (
-            f"{note} Image embeddings came from the cache: encode image is the time to read them."
-        )
-    return note
+    notes = ["The image pass is shared by every template of this model and data set."]
+    for what, came_from in (("image", cell.image_embeddings), ("text", cell.text_embeddings)):
+        if came_from == "cached":
+            notes.append(
+                f"{what.capitalize()} embeddings came from the cache: encode {what} is the time to read them."
+            )
+    return " ".join(notes)
