@@ -80,6 +80,10 @@ def torch_dtype(precision: Precision) -> torch.dtype:
     Raises:
         DeviceError: the precision is unknown.
     """
+    if precision == "int8":
+        raise DeviceError(
+            "torch does not run models in int8; use clipeval run --backend onnxruntime, or precision fp32"
+        )
     if precision not in _DTYPES:
         raise DeviceError(
             f"unknown precision '{precision}'{did_you_mean(precision, _DTYPES)}; "

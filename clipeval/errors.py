@@ -6,6 +6,7 @@
     ├── DatasetError       a data set cannot be opened, or images failed to decode
     ├── ModelError         a model cannot be found, loaded or trusted
     ├── DeviceError        a device or precision is not available here
+    ├── BackendError       a backend is not installed, cannot do what is asked, or does not agree with torch
     ├── EncodingError      embeddings are not finite, or do not fit in memory
     ├── ScoringError       arrays that cannot be scored or counted
     ├── ComparisonError    two cells or runs that cannot be paired image by image
@@ -42,6 +43,10 @@ class ModelError(ClipEvalError):
 
 class DeviceError(ClipEvalError):
     """A device or a precision is not available on this machine."""
+
+
+class BackendError(ClipEvalError):
+    """A backend is not installed, cannot run what is asked of it, or gives something else than torch."""
 
 
 class EncodingError(ClipEvalError):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from clipeval.errors import ConfigError
 from clipeval.records import (
+    DEFAULT_BACKEND,
     Against,
+    BackendChoice,
     DatasetSpec,
     GateSpec,
     ModelSpec,
@@ -17,15 +19,19 @@ from clipeval.records import (
     TemplateSpec,
 )
 
-_SETTING = re.compile(r"@(?P<setting>[a-z]+(?::\d+)?-(?:fp32|bf16|fp16))$")
+_BACKENDS = "auto|torch|compile|openvino|onnxruntime"
+_SETTING = re.compile(
+    rf"@(?P<setting>[a-z]+(?::\d+)?-(?:fp32|bf16|fp16|int8)(?:-(?:{_BACKENDS}))?|{_BACKENDS})$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One data set x model x template x device x precision."""
+    """One data set x model x template x device x precision, run by a backend."""
 
     id: str
-    """`digits/tiny/photo`, with `@cuda-bf16` behind it where a suite has several devices or precisions."""
+    """`digits/tiny/photo`, with `@cuda-bf16` behind it where a suite has several devices or precisions, and
+    `@openvino` or `@cpu-bf16-openvino` where the backend is another than torch."""
     item_name: str
     """The same as a pytest item is named: `digits[tiny-photo]`."""
     dataset: DatasetSpec
@@ -34,6 +40,8 @@ class Cell:
     device: str
     """As asked for: `auto` is resolved when the model is loaded."""
     precision: Precision
+    backend: BackendChoice = DEFAULT_BACKEND
+    """As asked for: `auto` is resolved when images are to be encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,15 @@ def build_plan(suite: SuiteSpec) -> Plan:
     """
     settings = [(d, p) for d in suite.devices for p in suite.precisions]
     cells = tuple(
-        _cell(dataset, model, template, device, precision, is_only_setting=len(settings) == 1)
+        _cell(
+            dataset,
+            model,
+            template,
+            device,
+            precision,
+            backend=suite.backend,
+            is_only_setting=len(settings) == 1,
+        )
         for model in suite.models
         for device, precision in settings
         for dataset in suite.datasets
@@ -148,9 +164,11 @@ def _cell(
     device: str,
     precision: Precision,
     *,
+    backend: BackendChoice,
     is_only_setting: bool,
 ) -> Cell:
-    setting = "" if is_only_setting else f"{device}-{precision}"
+    named = "" if is_only_setting else f"{device}-{precision}"
+    setting = "-".join(filter(None, (named, "" if backend == DEFAULT_BACKEND else backend)))
     return Cell(
         id=f"{dataset.key}/{model.id}/{template.id}" + (f"@{setting}" if setting else ""),
         item_name=f"{dataset.key}[{model.id}-{template.id}{'-' + setting if setting else ''}]",
@@ -159,6 +177,7 @@ def _cell(
         template=template,
         device=device,
         precision=precision,
+        backend=backend,
     )
 
 

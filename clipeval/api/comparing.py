@@ -16,6 +16,7 @@ from clipeval.comparison import (
 from clipeval.errors import ComparisonError, ScoringError, StoreError
 from clipeval.gates import worst
 from clipeval.records import (
+    DEFAULT_BACKEND,
     BaselineUse,
     CellOutcomes,
     Comparison,
@@ -202,4 +203,5 @@ def _choice(cell: CellOutcomes) -> tuple[str, str, str]:
 
 
 def _setting(cell: CellOutcomes) -> str:
-    return f"{cell.device} {cell.precision}"
+    backend = "" if cell.backend == DEFAULT_BACKEND else f" {cell.backend}"
+    return f"{cell.device} {cell.precision}{backend}"

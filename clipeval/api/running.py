@@ -15,8 +15,10 @@ from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
 from clipeval.api.suites import duplicate_template_notices
 from clipeval.api.torch_boundary import caches, check_model, machine_facts, model_slot
+from clipeval.backends import check_backend, encoder_precision
 from clipeval.engine import Evaluator, capture_environment
 from clipeval.errors import (
+    BackendError,
     ClipEvalError,
     DatasetError,
     ModelError,
@@ -91,21 +93,33 @@ def run(
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
     """Meet the errors that cost nothing first: models by name, data sets, wording, the first model."""
-    of_setting = {(cell.model.id, cell.device, cell.precision): cell for cell in plan.cells}
+    of_setting = {
+        (cell.model.id, cell.device, encoder_precision(cell.precision)): cell for cell in plan.cells
+    }
     unknown = {
         cell.model.id: cell.model
         for cell in of_setting.values()
-        if not evaluator.models.remembers(cell.model, device=cell.device, precision=cell.precision)
+        if not evaluator.models.remembers(
+            cell.model, device=cell.device, precision=encoder_precision(cell.precision)
+        )
     }
+    _refuse_all(_check_backend, plan.cells, BackendError)
     _refuse_all(check_model, unknown.values(), ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
     check_holdouts([(plan.suite, cell) for cell in plan.cells], open_=evaluator.dataset)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
     first = evaluation_order(plan)[0]
-    _ = evaluator.model(first).description
+    found = evaluator.model(first).description.device
+    for cell in plan.cells:
+        if cell.device == first.device:  # `auto` is resolved now
+            check_backend(cell.backend, device=found, precision=cell.precision)
     setting = (first.model, first.device, first.precision)
     of_first = [cell for cell in plan.cells if (cell.model, cell.device, cell.precision) == setting]
     _refuse_all(evaluator.check_tokens, of_first, PromptError)
+
+
+def _check_backend(cell: Cell) -> None:
+    check_backend(cell.backend, device=cell.device, precision=cell.precision)
 
 
 def _refuse_all(

@@ -13,11 +13,12 @@ from clipeval.cli.comparison_tables import comparisons_table, details, holdout_t
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
+from clipeval.records.precision_costs import cost_lines
 from clipeval.records.shared_causes import told_once
 from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records import BaselineUse, Precision, RunRecord
+    from clipeval.records import BackendChoice, BaselineUse, Decode, Precision, RunRecord
 
 EXAMPLES = """\
 Examples:\n
@@ -38,6 +39,24 @@ class PrecisionName(StrEnum):
     fp32 = "fp32"
     bf16 = "bf16"
     fp16 = "fp16"
+    int8 = "int8"
+
+
+class BackendOption(StrEnum):
+    """Backends that a run may ask for."""
+
+    auto = "auto"
+    torch = "torch"
+    compile = "compile"
+    openvino = "openvino"
+    onnxruntime = "onnxruntime"
+
+
+class DecodeName(StrEnum):
+    """How JPEGs may be decoded."""
+
+    exact = "exact"
+    fast = "fast"
 
 
 class EngineName(StrEnum):
@@ -50,7 +69,16 @@ PRECISIONS: dict[PrecisionName, Precision] = {
     PrecisionName.fp32: "fp32",
     PrecisionName.bf16: "bf16",
     PrecisionName.fp16: "fp16",
+    PrecisionName.int8: "int8",
 }
+BACKENDS: dict[BackendOption, BackendChoice] = {
+    BackendOption.auto: "auto",
+    BackendOption.torch: "torch",
+    BackendOption.compile: "compile",
+    BackendOption.openvino: "openvino",
+    BackendOption.onnxruntime: "onnxruntime",
+}
+DECODES: dict[DecodeName, Decode] = {DecodeName.exact: "exact", DecodeName.fast: "fast"}
 Catalog = Annotated[
     Path | None,
     typer.Option(
@@ -90,6 +118,14 @@ def run(
     ] = None,
     precision: Annotated[
         list[PrecisionName] | None, typer.Option(help="Precision of the towers. Repeatable.")
+    ] = None,
+    backend: Annotated[
+        BackendOption | None,
+        typer.Option(help="What runs the image tower; auto measures and picks the fastest."),
+    ] = None,
+    decode: Annotated[
+        DecodeName | None,
+        typer.Option(help="fast: JPEGs at a fraction of their size where that is still enough."),
     ] = None,
     limit: Annotated[
         int | None,
@@ -138,6 +174,8 @@ def run(
         templates=tuple(template or ()),
         devices=tuple(device or ()),
         precisions=tuple(PRECISIONS[name] for name in precision or ()),
+        backend=BACKENDS[backend] if backend is not None else None,
+        decode=DECODES[decode] if decode is not None else None,
         limit=limit,
         batch_size=batch_size,
         baseline=baseline,
@@ -188,6 +226,8 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     print_notices([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     if record.cells:
         out.print(cells_table(record))
+    for line in cost_lines(record.cells, quote=plain):
+        out.print(line)
     _print_comparisons(record)
     if any(cell.gates for cell in record.cells):
         out.print(gates_table(record))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from clipeval import records
 from clipeval.cli.console import plain
 from clipeval.cli.exits import VERDICT_COLOURS
 from clipeval.records.shared_causes import ToldGates, told_once
@@ -24,7 +25,7 @@ def cells_table(record: RunRecord) -> Table:
         table.add_column(name, overflow="fold")
     for name in ("top-1 [95%]", "top-5", "macro F1", "images"):
         table.add_column(name, justify="right", no_wrap=True)
-    settings = {(cell.device, cell.precision) for cell in record.cells}
+    settings = {_setting(cell) for cell in record.cells}
     if len(settings) > 1:
         table.add_column("device")
     for cell in record.cells:
@@ -38,7 +39,7 @@ def cells_table(record: RunRecord) -> Table:
             _percent(cell, "macro_f1"),
             _n_images(cell),
         ]
-        table.add_row(*row, *([f"{cell.device} {cell.precision}"] if len(settings) > 1 else []))
+        table.add_row(*row, *([_setting(cell)] if len(settings) > 1 else []))
     return table
 
 
@@ -61,6 +62,11 @@ def gate_rows_table(rows: Iterable[tuple[str, ToldGates]], *, title: str) -> Tab
         coloured = f"[{VERDICT_COLOURS[state]}]{state.upper()}[/]"
         table.add_row(coloured, plain(cell), "\n".join(map(plain, gates.lines)))
     return table
+
+
+def _setting(cell: CellResult) -> str:
+    backend = "" if cell.backend == records.DEFAULT_BACKEND else f" {cell.backend}"
+    return f"{cell.device} {cell.precision}{backend}"
 
 
 def _percent(cell: CellResult, metric: str) -> str:

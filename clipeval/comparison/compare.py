@@ -138,6 +138,7 @@ def _notices(paired: PairedCells) -> tuple[Notice, ...]:
     for what, then, now in (
         ("precision", base.precision, candidate.precision),
         ("device", base.device, candidate.device),
+        ("backend", base.backend, candidate.backend),
     ):
         if then != now:
             notices.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipeval.records import Precision
+from clipeval.records import BackendChoice, Decode, Precision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +17,8 @@ class Overrides:
     templates: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     precisions: tuple[Precision, ...] = ()
+    backend: BackendChoice | None = None
+    decode: Decode | None = None
     limit: int | None = None
     batch_size: int | None = None
     margin: float | None = None
@@ -36,4 +38,4 @@ class Overrides:
     def changes_cells(self) -> bool:
         """Whether the cells or their images are others than those of the suite's file."""
         axes = (self.models, self.datasets, self.templates, self.devices, self.precisions)
-        return any(axes) or self.limit is not None
+        return any(axes) or self.limit is not None or bool(self.backend or self.decode)

@@ -63,6 +63,8 @@ def override(
         ConfigError: a value that names nothing, two the same, or a number out of range.
     """
     models = _models(overrides, suite.models, base)
+    decode = overrides.decode or suite.decode
+    models = tuple(replace(model, decode=decode) for model in models)
     templates = _templates(overrides, suite.templates, base)
     datasets = _datasets(overrides, suite.datasets, catalog, base)
     kept = {template.id for template in templates}
@@ -78,6 +80,8 @@ def override(
         reference_model=_kept_reference(suite.reference_model, models),
         devices=overrides.devices or suite.devices,
         precisions=overrides.precisions or suite.precisions,
+        backend=overrides.backend or suite.backend,
+        decode=decode,
         batch_size=overrides.batch_size or suite.batch_size,
         is_whole=suite.is_whole and not overrides.changes_cells,
     )
@@ -89,10 +93,10 @@ def _unapplied_gates(suite: SuiteSpec, overrides: Overrides) -> Iterator[Notice]
     """Name the gates that no cell is left for: a run must not pass because nobody looked."""
     cells = build_plan(suite).cells
     axes = [overrides.option(name) for name in ("model", "dataset", "template")]
-    settings = [overrides.option(name) for name in ("device", "precision")]
+    settings = [overrides.option(name) for name in ("device", "precision", "backend")]
     for gate in suite.gates:
         if not any(applies(gate, cell=cell) for cell in cells):
-            # Ids of cells change with the devices and precisions.
+            # Ids of cells change with devices, precisions and the backend.
             *first, last = [*axes, *settings] if gate.cells else axes
             yield Notice(
                 "gate-not-applied",

@@ -27,7 +27,7 @@ from clipeval.config.validation import (
     StrictModel,
     problem,
 )
-from clipeval.records import Precision
+from clipeval.records import DEFAULT_BACKEND, BackendChoice, Decode, Precision
 
 
 class ModelEntry(StrictModel):
@@ -152,6 +152,10 @@ class SuiteModel(StrictModel):
         Field(min_length=1, json_schema_extra={"uniqueItems": True, "default": ["fp32"]}),
     ] = Field(default_factory=_default_precisions)
     """Number formats to run in."""
+    backend: BackendChoice = DEFAULT_BACKEND
+    """What runs the image tower: torch, compile, openvino, onnxruntime, or auto, which measures."""
+    decode: Decode = "exact"
+    """fast: JPEGs at a fraction of their size where that is still enough; embeddings change a little."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 64
     """Images per step."""
     gates: GatesValue | SkipJsonSchema[None] = None

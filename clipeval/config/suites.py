@@ -103,6 +103,8 @@ class _Reader:
             reference_model=suite.reference.model if suite.reference else None,
             devices=tuple(suite.devices),
             precisions=tuple(suite.precisions),
+            backend=suite.backend,
+            decode=suite.decode,
             batch_size=suite.batch_size,
             gates=gate_specs(suite, self.document),
             description=suite.description or "",
@@ -113,7 +115,8 @@ class _Reader:
         for index, value in enumerate(suite.models):
             where = self.document.where("models", index)
             try:
-                specs.append(_model_spec(value, base=self.base, where=where))
+                spec = _model_spec(value, base=self.base, where=where)
+                specs.append(replace(spec, decode=suite.decode))
             except ConfigError as error:
                 place = self.document.mark("models", index)
                 self.document.problems.add(place, one_line(str(error)))

@@ -1,7 +1,12 @@
 """Labelled images: sources, selection, and one policy for reading them."""
 
 from clipeval.datasets.checking import absence_notices, check_spec
-from clipeval.datasets.collection import ImageDataset, LoadedImage, read_image_file
+from clipeval.datasets.collection import (
+    ImageDataset,
+    LoadedImage,
+    decoded_scaled,
+    read_image_file,
+)
 from clipeval.datasets.images import ACCEPTED_FORMATS, ImageReadError, read_rgb
 from clipeval.datasets.opening import DatasetStatus, dataset_status, open_dataset
 from clipeval.datasets.selection import Selection, apply_selection
@@ -19,6 +24,7 @@ __all__ = [
     "apply_selection",
     "check_spec",
     "dataset_status",
+    "decoded_scaled",
     "open_dataset",
     "read_image_file",
     "read_rgb",

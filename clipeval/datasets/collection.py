@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -77,11 +77,14 @@ class FileImages:
     """Images that are files, read by clipeval's image policy."""
 
     paths: tuple[Path, ...]
+    at_least_px: int | None = None
+    """If given, JPEGs are decoded scaled down, to no less than this on the shorter side."""
 
     def load(self, position: int) -> LoadedImage:
         """Read one file once: hash its bytes, and decode them to RGB."""
         content = read_file(self.paths[position])
-        return LoadedImage(read_rgb(content), hashlib.sha256(content).hexdigest())
+        image = read_rgb(content, at_least_px=self.at_least_px)
+        return LoadedImage(image, hashlib.sha256(content).hexdigest())
 
     def content_sha256(self, position: int) -> str:
         """Hash the bytes of one file."""
@@ -158,6 +161,19 @@ class ImageCollection:
             ImageReadError: the file cannot be read.
         """
         return self.images.content_sha256(self.positions[index])
+
+
+def decoded_scaled(dataset: ImageDataset, *, at_least_px: int) -> ImageDataset:
+    """Return the same data set with its JPEG files decoded scaled down; other images stay as they are.
+
+    Args:
+        dataset: any.
+        at_least_px: what the shorter side of a picture keeps at least: no less than the longer side of a
+            model's input, so that its resize never has to enlarge what decoding has shrunk.
+    """
+    if not isinstance(dataset, ImageCollection) or not isinstance(dataset.images, FileImages):
+        return dataset
+    return replace(dataset, images=replace(dataset.images, at_least_px=at_least_px))
 
 
 def _pixels_sha256(image: Image.Image) -> str:

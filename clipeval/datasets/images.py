@@ -90,11 +90,14 @@ _OTHER_CONTENT = (
 )
 
 
-def read_rgb(raw: bytes) -> Image.Image:
+def read_rgb(raw: bytes, *, at_least_px: int | None = None) -> Image.Image:
     """Decode the bytes of an image file by clipeval's image policy.
 
     Args:
         raw: the whole file.
+        at_least_px: if given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, as long as its
+            shorter side keeps so many pixels.
+            Source: libjpeg's DCT scaling, through Pillow's `Image.draft`.
 
     Returns:
         The picture, upright, in mode RGB, fully loaded.
@@ -109,6 +112,8 @@ def read_rgb(raw: bytes) -> Image.Image:
     try:
         image = accepted.decoder(BytesIO(raw))
         _check_size(*image.size)
+        if at_least_px is not None and isinstance(image, JpegImageFile):
+            image.draft(None, (at_least_px, at_least_px))
         image.load()
         return _upright_rgb(image, accepted.name)
     except ImageReadError:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 
 import numpy as np
 import torch
 
 from clipeval.cores import usable_cores
-from clipeval.datasets import ImageDataset
+from clipeval.datasets import ImageDataset, decoded_scaled
+from clipeval.encode.backends import EagerTower, ImageTower
 from clipeval.encode.backing_off import BackingOff
-from clipeval.encode.decoding import DecodedImage, decode_images
+from clipeval.encode.decoding import DecodedBatch, decode_batches
+from clipeval.encode.intra_op import spread_over_cores
+from clipeval.encode.uploading import upload
 from clipeval.errors import DatasetError, EncodingError
 from clipeval.models import ClipModel
-from clipeval.progress import Advance, Progress, SilentProgress
+from clipeval.progress import Progress, SilentProgress
 from clipeval.records import ImageEmbeddings, ImageFailure, OnError
 from clipeval.records.results import FloatArray
 
 MAX_WORKERS = 8
 MAX_LISTED = 100
 MAX_NAMED = 10
+FAST_DECODE_GAP = 2
+"""`decode: fast` leaves a picture at least so many times as large as the model's input, so that most of the
+shrinking is still the model's own. Source: `reducing_gap` of Pillow's Image.thumbnail."""
 IMAGES_A_PART = 4096
 """Encoded images that an interrupted run loses at most."""
 
@@ -45,6 +51,7 @@ def encode_images(
     n_workers: int | None = None,
     progress: Progress | None = None,
     remember: Remember | None = None,
+    image_tower: ImageTower | None = None,
 ) -> ImageEmbeddings:
     """Encode images of a data set once.
 
@@ -57,6 +64,7 @@ def encode_images(
         n_workers: decoding threads; default_workers() if None.
         progress: told of every image done.
         remember: given what is encoded part by part, so that a run that is interrupted loses little.
+        image_tower: what runs the image tower; torch eager if None.
     Returns:
         Unit rows in sample order, and the images that could not be read.
     Raises:
@@ -65,28 +73,30 @@ def encode_images(
     """
     started = time.perf_counter()
     chosen = range(len(dataset.samples)) if indices is None else indices
+    if model.spec.decode == "fast":
+        dataset = decoded_scaled(
+            dataset, at_least_px=FAST_DECODE_GAP * max(model.record.image_size)
+        )
     workers = n_workers or default_workers()
     failures: list[ImageFailure] = []
     rows = _Rows(model, dataset, remember)
-    tower = BackingOff(model, model.encode_image, batch_size, unit="images")
     watcher = progress or SilentProgress()
     label = f"{dataset.key} x {model.record.id}"
     with (
         closing(
-            decode_images(
-                dataset,
-                chosen,
-                model.preprocess,
-                n_workers=workers,
-                n_ahead=batch_size + 2 * workers,
-            )
+            decode_batches(model, dataset, chosen, batch_size=batch_size, n_workers=workers)
         ) as decoded,
+        closing(upload(decoded, model.device)) as batches,
+        _running(model, image_tower) as run,
         watcher.stage(label, total=len(chosen), unit="images") as advance,
     ):
-        for batch in _batches(decoded, batch_size, failures, advance):
-            if failures and on_error == "fail":
-                continue  # the run is lost: go on decoding only, to name every bad image
-            rows.add(batch, tower.encode(torch.stack([image.pixels for image in batch])))
+        tower = BackingOff(model, run, batch_size, unit="images")
+        for batch in batches:
+            failures.extend(batch.failures)
+            # With failures the run may be lost: then go on decoding only, to name every bad image.
+            if batch.indices and (on_error == "skip" or not failures):
+                rows.add(batch, tower.encode(batch.pixels))
+            advance(batch.n_read)
     _check_failures(
         dataset, failures, n_left=len(dataset.samples) - len(failures), on_error=on_error
     )
@@ -100,6 +110,15 @@ def encode_images(
         n_encoded=len(rows.indices),
         notices=tower.notices,
     )
+
+
+def _running(
+    model: ClipModel, image_tower: ImageTower | None
+) -> AbstractContextManager[Callable[[torch.Tensor], torch.Tensor]]:
+    """Return what runs the tower; other backends than torch eager spread their work themselves."""
+    if image_tower is None or isinstance(image_tower, EagerTower):
+        return spread_over_cores(model)
+    return nullcontext(image_tower.encode)
 
 
 class _Rows:
@@ -120,10 +139,10 @@ class _Rows:
         nothing = np.empty((0, self._model.record.embed_dim), dtype=np.float32)
         return np.concatenate([nothing, *self._parts, *self._blocks])
 
-    def add(self, batch: Sequence[DecodedImage], embeddings: torch.Tensor) -> None:
+    def add(self, batch: DecodedBatch, embeddings: torch.Tensor) -> None:
         self._blocks.append(embeddings.numpy())
-        self.indices.extend(image.index for image in batch)
-        self.contents.extend(image.content_sha256 for image in batch)
+        self.indices.extend(batch.indices)
+        self.contents.extend(batch.contents)
         if len(self.indices) - self._n_handed_on >= IMAGES_A_PART:
             self.finish()
 
@@ -143,29 +162,6 @@ class _Rows:
         if self._remember is not None:
             self._remember(self.contents[start:], part)
         self._n_handed_on = len(self.indices)
-
-
-def _batches(
-    decoded: Iterable[DecodedImage | ImageFailure],
-    batch_size: int,
-    failures: list[ImageFailure],
-    advance: Advance,
-) -> Iterator[list[DecodedImage]]:
-    """Group decoded images; put failures aside; report both as done."""
-    batch: list[DecodedImage] = []
-    for outcome in decoded:
-        if isinstance(outcome, ImageFailure):
-            failures.append(outcome)
-            advance(1)
-            continue
-        batch.append(outcome)
-        if len(batch) == batch_size:
-            yield batch
-            advance(len(batch))
-            batch = []
-    if batch:
-        yield batch
-        advance(len(batch))
 
 
 def _check_failures(

@@ -12,6 +12,7 @@ import numpy as np
 
 from clipeval.cores import usable_cores
 from clipeval.datasets import ImageDataset, ImageReadError
+from clipeval.engine.backend_choice import ChosenBackend
 from clipeval.engine.model_slot import ModelHandle
 from clipeval.engine.spaces import image_space, prompt_space, token_space
 from clipeval.progress import Progress
@@ -37,18 +38,31 @@ class CachedEncoding:
     progress: Progress
 
     def images(
-        self, model: ModelHandle, dataset: ImageDataset, *, on_error: OnError
+        self,
+        model: ModelHandle,
+        dataset: ImageDataset,
+        chosen: ChosenBackend,
+        *,
+        on_error: OnError,
+        only: Sequence[int] | None = None,
     ) -> ImageEmbeddings:
         """Return the embeddings of a data set.
 
+        Args:
+            model: whose image tower it is.
+            dataset: the images.
+            chosen: what runs the tower.
+            on_error: see clipeval.encode.encode_images.
+            only: which of its samples, ascending; all if None.
         Raises:
             DatasetError, EncodingError, ModelError: see clipeval.encode.encode_images; what was encoded
                 before stays cached.
         """
         started = time.perf_counter()
-        cached = self._cached_images(model, dataset)
+        wanted: Sequence[int] = range(len(dataset.samples)) if only is None else only
+        cached = self._cached_images(model, dataset, chosen, wanted)
         failures: tuple[ImageFailure, ...] = ()
-        missing = _others(cached, len(dataset.samples))
+        missing = _others(cached, wanted)
         if len(cached.indices) and on_error == "skip" and not model.is_loaded:
             failures = _unreadable(dataset, missing)
             gone = {failure.sample_id for failure in failures}
@@ -56,8 +70,14 @@ class CachedEncoding:
         read_s = time.perf_counter() - started
         images = replace(cached, failures=failures)
         if missing:
-            images = _merged(images, self._encode(model, dataset, missing, on_error))
-        return replace(images, read_s=read_s, notices=(*images.notices, *self._new_notices()))
+            images = _merged(images, self._encode(model, dataset, chosen, missing, on_error))
+        return replace(
+            images,
+            backend=chosen.name,
+            build_s=images.build_s + chosen.measured_s,
+            read_s=read_s,
+            notices=(*chosen.notices, *images.notices, *self._new_notices()),
+        )
 
     def were_checked(self, model: ModelHandle, prompts: ClassPrompts) -> bool:
         """Say whether a tokenizer is known to take the prompts whole, and to tell the classes apart.
@@ -109,24 +129,30 @@ class CachedEncoding:
             notices=(*found.notices, *self._new_notices()),
         )
 
-    def _cached_images(self, model: ModelHandle, dataset: ImageDataset) -> ImageEmbeddings:
+    def _cached_images(
+        self,
+        model: ModelHandle,
+        dataset: ImageDataset,
+        chosen: ChosenBackend,
+        wanted: Sequence[int],
+    ) -> ImageEmbeddings:
         """Read what is there. The images are hashed only if that may save encoding them."""
-        n_images, width = len(dataset.samples), model.description.record.embed_dim
-        space = image_space(model.description, model.precision)
+        n_images, width = len(wanted), model.description.record.embed_dim
+        space = image_space(model.description, chosen.precision, chosen.name)
         embeddings = np.zeros((n_images, width), dtype=np.float32)
         found = np.zeros(n_images, dtype=np.bool_)
         contents: tuple[str | None, ...] = (None,) * n_images
         if self.cache is not None and self.cache.has_space(space):
-            contents = _hash_contents(dataset, self.progress)
+            contents = _hash_contents(dataset, wanted, self.progress)
             readable = np.flatnonzero([content is not None for content in contents])
             asked = [content for content in contents if content is not None]
             rows = self.cache.read(space, asked, width=width)
             embeddings[readable], found[readable] = rows.embeddings, rows.found
-        indices = np.flatnonzero(found).astype(np.int64)
+        rows_found = np.flatnonzero(found)
         return ImageEmbeddings(
-            embeddings=embeddings if len(indices) == n_images else embeddings[indices],
-            indices=indices,
-            contents=tuple(contents[i] or "" for i in indices.tolist()),
+            embeddings=embeddings if len(rows_found) == n_images else embeddings[rows_found],
+            indices=np.asarray(wanted, dtype=np.int64)[rows_found],
+            contents=tuple(contents[i] or "" for i in rows_found.tolist()),
             encode_s=0.0,
             n_encoded=0,
         )
@@ -150,11 +176,16 @@ class CachedEncoding:
         return replace(encoded, encode_s=encode_s, n_encoded=len(prompts))
 
     def _encode(
-        self, model: ModelHandle, dataset: ImageDataset, indices: Sequence[int], on_error: OnError
+        self,
+        model: ModelHandle,
+        dataset: ImageDataset,
+        chosen: ChosenBackend,
+        indices: Sequence[int],
+        on_error: OnError,
     ) -> ImageEmbeddings:
         encoder = model.encoder()
         # Asked for here: what was remembered of the model has now been found to be true.
-        space = image_space(model.description, model.precision)
+        space = image_space(model.description, chosen.precision, chosen.name)
 
         def remember(contents: Sequence[str], embeddings: FloatArray) -> None:
             if self.cache is not None:
@@ -167,6 +198,8 @@ class CachedEncoding:
             on_error=on_error,
             progress=self.progress,
             remember=remember,
+            backend=chosen.name,
+            precision=chosen.precision,
         )
 
     def _new_notices(self) -> tuple[Notice, ...]:
@@ -178,10 +211,9 @@ def contents_sha256(contents: Sequence[str]) -> str:
     return hashlib.sha256(bytes.fromhex("".join(contents))).hexdigest()
 
 
-def _others(cached: ImageEmbeddings, n_images: int) -> list[int]:
-    is_there = np.zeros(n_images, dtype=np.bool_)
-    is_there[cached.indices] = True
-    return np.flatnonzero(~is_there).tolist()
+def _others(cached: ImageEmbeddings, wanted: Sequence[int]) -> list[int]:
+    is_there = np.isin(np.asarray(wanted, dtype=np.int64), cached.indices)
+    return [wanted[i] for i in np.flatnonzero(~is_there).tolist()]
 
 
 def _unreadable(dataset: ImageDataset, missing: Sequence[int]) -> tuple[ImageFailure, ...]:
@@ -222,14 +254,17 @@ def _ids_digest(token_ids: Sequence[int]) -> bytes:
     return hashlib.sha256(" ".join(map(str, token_ids)).encode("ascii")).digest()
 
 
-def _hash_contents(dataset: ImageDataset, progress: Progress) -> tuple[str | None, ...]:
-    """Hash every image of a data set; None for those that cannot be read."""
+def _hash_contents(
+    dataset: ImageDataset, wanted: Sequence[int], progress: Progress
+) -> tuple[str | None, ...]:
+    """Hash images of a data set; None for those that cannot be read."""
     contents: list[str | None] = []
-    n_images = len(dataset.samples)
+    n_images = len(wanted)
 
     def hashed(start: int) -> list[str | None]:
-        part = range(start, min(start + HASHED_AT_ONCE, n_images))
-        return [_content_if_readable(dataset, index) for index in part]
+        return [
+            _content_if_readable(dataset, index) for index in wanted[start : start + HASHED_AT_ONCE]
+        ]
 
     with (
         ThreadPoolExecutor(usable_cores(), thread_name_prefix="clipeval-hash") as pool,

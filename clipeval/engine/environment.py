@@ -12,8 +12,8 @@ from pathlib import Path
 from clipeval.records import Environment, MachineFacts
 
 PACKAGES = (
-    "torch", "torchvision", "open_clip_torch", "timm", "transformers", "numpy", "pillow",
-    "scikit-learn", "scipy", "pyarrow", "pydantic",
+    "torch", "torchvision", "open_clip_torch", "timm", "transformers", "openvino", "onnxruntime", "numpy",
+    "pillow", "scikit-learn", "scipy", "pyarrow", "pydantic",
 )  # fmt: skip
 GIT_TIMEOUT_S = 10
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from clipeval.backends import encoder_precision
 from clipeval.datasets import ImageDataset, open_dataset
+from clipeval.engine.backend_choice import ChosenBackend, choose_backend
 from clipeval.engine.cached_encoding import CachedEncoding
 from clipeval.engine.model_slot import ModelHandle, ModelSlot
+from clipeval.engine.precision_cost import (
+    Reference,
+    precision_cost,
+    reference_of,
+    sampled_indices,
+)
 from clipeval.engine.results import ScoredCell, cell_result, predictions_of
 from clipeval.engine.thumbnails import thumbnails_of_errors
 from clipeval.errors import ClipEvalError, without_traceback
@@ -24,9 +32,11 @@ from clipeval.prompts import (
     render_prompts,
 )
 from clipeval.records import (
+    DEFAULT_BACKEND,
     DatasetSpec,
     EvaluatedCell,
     ImageEmbeddings,
+    ModelSpec,
     Notice,
     PromptEmbeddings,
 )
@@ -56,9 +66,16 @@ class Evaluator:
     download: bool = False
     progress: Progress = field(default_factory=SilentProgress)
     _datasets: dict[str, ImageDataset] = field(default_factory=dict, init=False)
-    _images: dict[str, ImageEmbeddings | ClipEvalError] = field(default_factory=dict, init=False)
+    _images: dict[tuple[str, str, str], ImageEmbeddings | ClipEvalError] = field(
+        default_factory=dict, init=False
+    )
+    """By data set, precision and backend."""
     _images_of: weakref.ref[ModelHandle] | None = field(default=None, init=False)
     """Weak: the model must be gone before the next one is loaded."""
+    _references: dict[tuple[ModelSpec, str, str], Reference] = field(
+        default_factory=dict, init=False
+    )
+    """By model, device and data set."""
     _prompts: dict[tuple[str, str], CheckedPrompts] = field(default_factory=dict, init=False)
     _tokens_checked: set[tuple[str, str, str]] = field(default_factory=set, init=False)
 
@@ -74,32 +91,72 @@ class Evaluator:
 
     def model(self, cell: Cell) -> ModelHandle:
         """Return the model of a cell; it is loaded when something has to be encoded."""
-        return self.models.get(cell.model, device=cell.device, precision=cell.precision)
+        precision = encoder_precision(cell.precision)
+        return self.models.get(cell.model, device=cell.device, precision=precision)
 
     def images(self, cell: Cell) -> ImageEmbeddings:
         """Encode the images of a cell, once for all templates.
 
         Raises:
-            DatasetError, ModelError, DeviceError, EncodingError: what stands in the way.
+            DatasetError, ModelError, DeviceError, BackendError, EncodingError: what stands in the way.
         """
         model = self.model(cell)
         if self._images_of is None or self._images_of() is not model:
             self._images, self._images_of = {}, weakref.ref(model)
-        key = cell.dataset.key
+        key = (cell.dataset.key, cell.precision, cell.backend)
         if key not in self._images:
-            self._images[key] = self._encode(cell.dataset, model)
+            self._images[key] = self._encode(cell, model)
         images = self._images[key]
         if isinstance(images, ClipEvalError):
             raise images
+        one = _reference_key(cell, cell.dataset.key)
+        if _is_reference(cell, images) and one not in self._references:
+            dataset = self.dataset(cell.dataset)
+            self._references[one] = reference_of(images, dataset, seconds=0.0)
         return images
 
-    def _encode(self, spec: DatasetSpec, model: ModelHandle) -> ImageEmbeddings | ClipEvalError:
+    def _encode(self, cell: Cell, model: ModelHandle) -> ImageEmbeddings | ClipEvalError:
         """Encode a data set; what cannot be encoded is not tried again for every template."""
-        dataset = self.dataset(spec)
+        dataset = self.dataset(cell.dataset)
         try:
-            return self._encoding.images(model, dataset, on_error=spec.on_error)
+            chosen = choose_backend(model, dataset, cell.backend, cell.precision)
+            return self._encoding.images(model, dataset, chosen, on_error=cell.dataset.on_error)
         except ClipEvalError as error:
             return without_traceback(error)
+
+    def _reference(self, cell: Cell) -> Reference:
+        """Return a few images of a cell's data set in fp32 on torch.
+
+        Where that takes another model than the cell's, it is loaded once for all data sets.
+        """
+        key = _reference_key(cell, cell.dataset.key)
+        if key not in self._references:
+            datasets = [self.dataset(cell.dataset)]
+            if _takes_another_model(cell):
+                datasets = list(self._datasets.values())
+            model = self.models.get(
+                replace(cell.model, decode="exact"), device=cell.device, precision="fp32"
+            )
+            for dataset in datasets:
+                one = _reference_key(cell, dataset.key)
+                if one not in self._references:
+                    self._references[one] = self._measure_reference(model, dataset)
+        return self._references[key]
+
+    def _measure_reference(self, model: ModelHandle, dataset: ImageDataset) -> Reference:
+        started = time.perf_counter()
+        chosen = ChosenBackend(name=DEFAULT_BACKEND, precision="fp32")
+        try:
+            images = self._encoding.images(
+                model, dataset, chosen, on_error="skip", only=sampled_indices(dataset)
+            )
+        except ClipEvalError as error:
+            message = f"what precision and backend change is not known for '{dataset.key}': {error}"
+            nothing = np.empty((0, 0), dtype=np.float32)
+            notice = Notice("precision-cost-unknown", message)
+            return Reference(np.empty(0, dtype=np.int64), nothing, 0.0, (notice,))
+        found = reference_of(images, dataset, seconds=time.perf_counter() - started)
+        return replace(found, notices=images.notices)
 
     @property
     def _encoding(self) -> CachedEncoding:
@@ -145,6 +202,8 @@ class Evaluator:
         Raises:
             ClipEvalError: whatever stands in the way, naming it.
         """
+        # First, because it may take another model, and there is only one at a time.
+        reference = self._reference(cell) if _takes_another_model(cell) else None
         model = self.model(cell)
         checked = self.check_tokens(cell)
         rendered = checked.prompts
@@ -157,8 +216,12 @@ class Evaluator:
             *checked.notices,
             *images.notices,
             *text.notices,
+            *(reference.notices if reference else ()),
         )
         scored = self._score(cell, model, images, text, weights, rendered)
+        if reference is not None:
+            cost = precision_cost(reference, images, weights)
+            scored = replace(scored, cost=cost, cost_s=reference.seconds)
         return EvaluatedCell(
             cell_result(scored, _distinct(notices)),
             predictions_of(scored),
@@ -198,6 +261,23 @@ class Evaluator:
             load_s=model.load_s,
             score_s=time.perf_counter() - started,
         )
+
+
+def _is_reference(cell: Cell, images: ImageEmbeddings) -> bool:
+    """Say whether images are in fp32 on torch and decoded exactly, which others are measured by."""
+    return not _takes_another_model(cell) and (cell.precision, images.backend) == (
+        "fp32",
+        DEFAULT_BACKEND,
+    )
+
+
+def _takes_another_model(cell: Cell) -> bool:
+    """Say whether the model of a cell is not the one that it is measured by."""
+    return encoder_precision(cell.precision) != "fp32" or cell.model.decode != "exact"
+
+
+def _reference_key(cell: Cell, dataset: str) -> tuple[ModelSpec, str, str]:
+    return replace(cell.model, where="", decode="exact"), cell.device, dataset
 
 
 def _where(cell: Cell) -> str:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from clipeval.datasets import ImageDataset
-from clipeval.engine.spaces import model_key
+from clipeval.engine.spaces import backends_key, model_key
 from clipeval.errors import ClipEvalError, ModelError, without_traceback
 from clipeval.file_stamps import FileStamp
 from clipeval.progress import Progress
 from clipeval.prompts import ClassPrompts
 from clipeval.records import (
+    BackendName,
+    BackendTiming,
+    BackendTimings,
     ImageEmbeddings,
     ModelDescription,
     ModelSpec,
@@ -59,8 +62,15 @@ class Encoder(Protocol):
         on_error: OnError,
         progress: Progress,
         remember: Remember,
+        backend: BackendName,
+        precision: Precision,
     ) -> ImageEmbeddings:
-        """Encode some images of a data set."""
+        """Encode some images of a data set with a backend, in the precision of its image tower."""
+
+    def measure(
+        self, backend: BackendName, precision: Precision, dataset: ImageDataset
+    ) -> BackendTiming:
+        """Build a backend and time it on images of a data set."""
 
     def encode_prompts(self, prompts: Sequence[str], *, progress: Progress) -> PromptEmbeddings:
         """Encode prompts."""
@@ -81,6 +91,7 @@ class ModelHandle:
     device: str
     """As it was asked for."""
     precision: Precision
+    """What torch holds it in; the image tower of a backend may compute in another."""
     _load: LoadEncoder
     _memory: Memory | None
     _known: ModelDescription | None = field(default=None, init=False)
@@ -141,6 +152,25 @@ class ModelHandle:
         if self._memory is not None and encoder.files is not None and known is None:
             self._memory.remember_model(self._key, found, encoder.files, since=since)
         return encoder
+
+    def backend_timings(self, precision: Precision) -> tuple[BackendTiming, ...]:
+        """Return what an earlier run measured of backends that run the image tower in a precision."""
+        if self._memory is None:
+            return ()
+        known = self._memory.backends(self._backends_key(precision))
+        return known.timings if known is not None else ()
+
+    def remember_backends(self, precision: Precision, timings: tuple[BackendTiming, ...]) -> None:
+        """Keep what was measured of backends."""
+        files = self.encoder().files
+        if self._memory is not None and files is not None:
+            key = self._backends_key(precision)
+            self._memory.remember_backends(key, BackendTimings(timings=timings), files)
+
+    def _backends_key(self, precision: Precision) -> str:
+        return backends_key(
+            self.spec, device=self.device, encoder_precision=self.precision, precision=precision
+        )
 
     @property
     def _key(self) -> str:

@@ -27,6 +27,7 @@ from clipeval.records import (
     ImageEmbeddings,
     ModelRecord,
     Notice,
+    PrecisionCost,
     Predictions,
     PromptEmbeddings,
     Sample,
@@ -55,6 +56,10 @@ class ScoredCell:
     scores: Scores
     load_s: float
     score_s: float
+    cost: PrecisionCost | None = None
+    """Of precision and backend; None for fp32 on torch."""
+    cost_s: float = 0.0
+    """Seconds that the embeddings took which it is measured by."""
 
     @property
     def labels(self) -> IntArray:
@@ -89,6 +94,7 @@ def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
         template=_template_record(scored),
         device=scored.device,
         precision=cell.precision,
+        backend=scored.images.backend,
         metrics=metrics,
         per_class=per_class_metrics(confusion, names),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
@@ -105,6 +111,7 @@ def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
             scored.weights,
             [label.key for label in scored.dataset.classes],
         ),
+        cost=scored.cost,
     )
 
 
@@ -170,6 +177,10 @@ def _timings(scored: ScoredCell) -> dict[str, float]:
         "encode_text_s": text.read_s + text.encode_s,
         "score_s": scored.score_s,
     }
+    if images.build_s > 0:
+        timings["build_backend_s"] = images.build_s
+    if scored.cost_s > 0:
+        timings["measure_cost_s"] = scored.cost_s
     if images.n_encoded and images.encode_s > 0:
         # A speed of the tower: what was read from the cache, and how long that took, is no part of it.
         timings["images_per_s"] = images.n_encoded / images.encode_s

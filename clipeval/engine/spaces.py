@@ -13,10 +13,11 @@ from pathlib import Path
 from PIL import features
 
 import clipeval
+from clipeval.backends import BACKEND_NAMES, backend_version
 from clipeval.cores import usable_cores
 from clipeval.engine.environment import cpu_model
 from clipeval.file_stamps import FileStamp
-from clipeval.records import ModelDescription, ModelSpec, Precision
+from clipeval.records import BackendName, ModelDescription, ModelSpec, Precision
 from clipeval.store import cache_space
 
 _PACKAGES = (
@@ -43,10 +44,12 @@ _OTHER_GPUS = ("/dev/kfd", "/dev/dxg")
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
-def image_space(model: ModelDescription, precision: Precision) -> str:
+def image_space(model: ModelDescription, precision: Precision, backend: BackendName) -> str:
     """Return the key of a model's image embeddings."""
     return cache_space(
         kind="images",
+        backend=backend,
+        backend_version=backend_version(backend),
         preprocessing=model.record.preprocessing_sha256,
         **_of_model(model, precision),
     )
@@ -82,6 +85,19 @@ def model_key(spec: ModelSpec, *, device: str, precision: Precision) -> str:
         configs=_added_configs(),
         **_variables(*_CHOICE_OF_GPU, *_HUB),
         **_software(),
+    )
+
+
+def backends_key(
+    spec: ModelSpec, *, device: str, encoder_precision: Precision, precision: Precision
+) -> str:
+    """Return the key of how fast every backend runs a model's image tower here."""
+    return cache_space(
+        kind="backends",
+        model=model_key(spec, device=device, precision=encoder_precision),
+        precision=precision,
+        machine=machine_key(),
+        **{name: backend_version(name) for name in BACKEND_NAMES},
     )
 
 

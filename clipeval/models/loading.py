@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from open_clip.transform import image_transform_v2
+from PIL import Image
 
 from clipeval.devices import check_precision, is_out_of_memory, resolve_device
 from clipeval.errors import DeviceError, ModelError
@@ -22,6 +23,7 @@ from clipeval.models.architectures import (
 from clipeval.models.clip_model import ClipModel
 from clipeval.models.fingerprints import canonical_config, hash_json, hash_weights
 from clipeval.models.fitting import fit_weights
+from clipeval.models.preprocessing import Preprocessing
 from clipeval.models.sources import ModelSource, find_source, naming
 from clipeval.models.tokenizers import Tokenizer, load_tokenizer
 from clipeval.models.weights import StateDict, read_weights, strip_ddp_prefix
@@ -69,7 +71,7 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
         spec=spec,
         record=record,
         module=_move(module, device),
-        preprocess=image_transform_v2(preprocessing_of(module), is_train=False),
+        preprocess=_preprocessing(module),
         tokenizer=tokenizer,
         logit_scale=record.logit_scale,
         device=device,
@@ -80,6 +82,11 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
     if precision != "fp32":
         _check_runs(model)
     return model
+
+
+def _preprocessing(module: torch.nn.Module) -> Callable[[Image.Image], torch.Tensor]:
+    transform = image_transform_v2(preprocessing_of(module), is_train=False)
+    return Preprocessing.of(transform) or transform
 
 
 def _stamps(source: ModelSource) -> tuple[FileStamp, ...] | None:
@@ -132,6 +139,9 @@ def _describe(
     tokenizer: Tokenizer,
 ) -> ModelRecord:
     preprocessing = as_record(preprocessing_of(filled.module))
+    if spec.decode != "exact":
+        # As part of the preprocessing it is in the key of the cache, and no comparison overlooks it.
+        preprocessing["decode"] = spec.decode
     return ModelRecord(
         id=spec.id,
         spec=source.spec,

@@ -113,7 +113,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _loading_key(item: pytest.Item) -> object:
     assert isinstance(item, CellItem)
-    return replace(item.cell.model, where=""), item.cell.device, item.cell.precision
+    return (
+        replace(item.cell.model, where=""),
+        item.cell.device,
+        item.cell.precision,
+        item.cell.backend,
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         Reproduction,
     )
     from clipeval.records.embeddings import (
+        BackendTiming,
+        BackendTimings,
         ImageEmbeddings,
         MachineFacts,
         ModelDescription,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
         GateResult,
         MetricValue,
         ModelRecord,
+        PrecisionCost,
         Predictions,
         RunRecord,
         TemplateRecord,
@@ -66,8 +69,12 @@ if TYPE_CHECKING:
         Sample,
     )
     from clipeval.records.specs import (
+        DEFAULT_BACKEND,
         Against,
+        BackendChoice,
+        BackendName,
         DatasetSpec,
+        Decode,
         DigitsSource,
         FolderSource,
         GateSpec,
@@ -84,7 +91,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CONTENT_DIGITS": "samples",
+    "DEFAULT_BACKEND": "specs",
     "Against": "specs",
+    "BackendChoice": "specs",
+    "BackendName": "specs",
+    "BackendTiming": "embeddings",
+    "BackendTimings": "embeddings",
     "Baseline": "outcomes",
     "BaselineCell": "outcomes",
     "BaselineUse": "comparisons",
@@ -101,6 +113,7 @@ _HOME = {
     "ConfusedPair": "results",
     "DatasetRecord": "results",
     "DatasetSpec": "specs",
+    "Decode": "specs",
     "Difference": "comparisons",
     "DigitsSource": "specs",
     "EmbeddingSketch": "results",
@@ -122,6 +135,7 @@ _HOME = {
     "Notice": "samples",
     "OnError": "specs",
     "Precision": "specs",
+    "PrecisionCost": "results",
     "Predictions": "results",
     "PromptEmbeddings": "embeddings",
     "Question": "specs",
@@ -144,7 +158,12 @@ _HOME = {
 
 __all__ = [
     "CONTENT_DIGITS",
+    "DEFAULT_BACKEND",
     "Against",
+    "BackendChoice",
+    "BackendName",
+    "BackendTiming",
+    "BackendTimings",
     "Baseline",
     "BaselineCell",
     "BaselineUse",
@@ -161,6 +180,7 @@ __all__ = [
     "ConfusedPair",
     "DatasetRecord",
     "DatasetSpec",
+    "Decode",
     "Difference",
     "DigitsSource",
     "EmbeddingSketch",
@@ -182,6 +202,7 @@ __all__ = [
     "Notice",
     "OnError",
     "Precision",
+    "PrecisionCost",
     "Predictions",
     "PromptEmbeddings",
     "Question",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clipeval.records.results import FloatArray, IntArray, ModelRecord
 from clipeval.records.samples import ImageFailure, Notice
+from clipeval.records.specs import DEFAULT_BACKEND, BackendName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,10 @@ class ImageEmbeddings:
     """Wall seconds for hashing images and reading the cache."""
     n_encoded: int
     """Images that were encoded rather than read from the cache."""
+    backend: BackendName = DEFAULT_BACKEND
+    """What ran the image tower."""
+    build_s: float = 0.0
+    """Wall seconds that a backend took to be ready: compiling, exporting, measuring. Not in `encode_s`."""
     notices: tuple[Notice, ...] = ()
 
 
@@ -51,6 +56,25 @@ class ModelDescription:
     device: str
     """What the device that was asked for turned out to be."""
     notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendTiming:
+    """How fast a backend runs one image tower at one precision, on one machine."""
+
+    backend: BackendName
+    build_s: float
+    """Seconds until it is ready: compiling, exporting."""
+    s_per_image: float
+    problem: str = ""
+    """Why it cannot be used, if it cannot: then the times mean nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendTimings:
+    """What was measured for `backend: auto`, so that it need not be measured again."""
+
+    timings: tuple[BackendTiming, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

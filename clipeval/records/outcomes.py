@@ -62,6 +62,8 @@ class CellOutcomes:
     score_gap: FloatArray | None
     """(N,) best less second-best cosine similarity; None in a baseline."""
     sketch: EmbeddingSketch | None
+    backend: str = "torch"
+    """What ran the image tower."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -176,6 +176,20 @@ class EmbeddingSketch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrecisionCost:
+    """What a precision or a backend changes: a few images beside the same model in fp32 on torch."""
+
+    n_images: int
+    """At most 64, chosen by a hash of their ids."""
+    cosine_mean: float
+    """Mean cosine similarity of the image embeddings to those of fp32 on torch."""
+    cosine_min: float
+    """That of the image that changed most."""
+    n_flips: int
+    """Images that another class comes out best for, with the class weights of the cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
     """One data set x model x template x device x precision, scored."""
 
@@ -185,6 +199,8 @@ class CellResult:
     template: TemplateRecord
     device: str
     precision: str
+    backend: str = "torch"
+    """What ran the image tower; where `auto` was asked for, what it picked."""
     metrics: Mapping[str, MetricValue]
     per_class: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -202,6 +218,8 @@ class CellResult:
     notices: tuple[Notice, ...] = ()
     sketch: EmbeddingSketch | None = None
     """Lets a later run with the same weights and prompts measure how far the numbers drifted."""
+    cost: PrecisionCost | None = None
+    """What precision and backend change; null for fp32 on torch, which is what they are measured by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,14 @@ from typing import Literal
 
 from clipeval.records.samples import Notice
 
-Precision = Literal["fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+BackendName = Literal["torch", "compile", "openvino", "onnxruntime"]
+"""What runs the image tower: torch eager, torch.compile, OpenVINO, ONNX Runtime."""
+BackendChoice = Literal["auto", "torch", "compile", "openvino", "onnxruntime"]
+"""`auto`: the fastest of those that are there, by measuring."""
+DEFAULT_BACKEND: BackendName = "torch"
+Decode = Literal["exact", "fast"]
+"""`fast`: JPEGs at 1/2, 1/4 or 1/8 of their size where that is still enough for the model's input."""
 OnError = Literal["fail", "skip"]
 Question = Literal["digit", "ink", "background"]
 ModelKind = Literal["tiny", "pretrained", "random", "checkpoint", "hf-hub", "local-dir"]
@@ -90,6 +97,8 @@ class ModelSpec:
     """Weights file, for kind `checkpoint`."""
     quick_gelu: bool | None = None
     """Activation the weights were trained with; must be said for `checkpoint`, else resolved."""
+    decode: Decode = "exact"
+    """How JPEGs become its input: a part of its preprocessing."""
     where: str = ""
     """`file:line:column` that named it, for messages."""
 
@@ -159,6 +168,10 @@ class SuiteSpec:
     """Id of the model that the others are compared with."""
     devices: tuple[str, ...] = ("auto",)
     precisions: tuple[Precision, ...] = ("fp32",)
+    backend: BackendChoice = DEFAULT_BACKEND
+    """What runs the image tower."""
+    decode: Decode = "exact"
+    """How JPEGs are decoded, for all models."""
     batch_size: int = 64
     gates: tuple[GateSpec, ...] = ()
     notices: tuple[Notice, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
+from clipeval.records.precision_costs import cost_lines
 from clipeval.report import format as fmt
 from clipeval.report.fitting import Section, fit
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
@@ -69,6 +70,11 @@ def render_summary(record: RunRecord) -> str:
         ),
         _baseline(record.baseline, has_news=has_news),
         _images_behind(in_rows),
+        Section(
+            lines=cost_lines(record.cells, quote=escape),
+            nouns=("cost of a precision or backend", "costs of precisions and backends"),
+            between="\n\n",
+        ),
         _cell_table(record.cells, is_folded=is_folded),
     )
     return fit(_headline(record), sections, max_bytes=MAX_BYTES)

@@ -75,6 +75,7 @@ class _StoredCell:
     in_top5: str | None
     """One bit an image, packed."""
     sketch: EmbeddingSketch | None
+    backend: str = "torch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +216,7 @@ def _store_cell(one: BaselineCell, images: str) -> _StoredCell:
         predicted=packed_indices(cell.predicted),
         in_top5=None if cell.in_top5 is None else packed_bits(cell.in_top5),
         sketch=cell.sketch,
+        backend=cell.backend,
     )
 
 
@@ -254,6 +256,7 @@ def _read_cell(
         confidence=None,
         score_gap=None,
         sketch=stored.sketch,
+        backend=stored.backend,
     )
     return BaselineCell(outcomes=outcomes, metrics=stored.metrics)
 

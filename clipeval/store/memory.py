@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from clipeval.errors import StoreError
 from clipeval.file_stamps import FileStamp
-from clipeval.records import MachineFacts, ModelDescription
+from clipeval.records import BackendTimings, MachineFacts, ModelDescription
 from clipeval.store.atomic import TEMP_SUFFIX, write_bytes
 from clipeval.store.run_json import dump_record
 
@@ -29,7 +29,7 @@ SETTLED_S = 2.0
 have changed again since, and have the same time."""
 MAX_FACTS = 1000
 _STALE_S = 3600.0
-_Fact = TypeVar("_Fact", ModelDescription, MachineFacts)
+_Fact = TypeVar("_Fact", ModelDescription, MachineFacts, BackendTimings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class _Remembered(Generic[_Fact]):
 
 _MODEL = TypeAdapter(_Remembered[ModelDescription])
 _MACHINE = TypeAdapter(_Remembered[MachineFacts])
+_BACKENDS = TypeAdapter(_Remembered[BackendTimings])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,16 @@ class Memory:
             return
         if is_settled:
             self._write(_Remembered(key, tuple(files), known))
+
+    def backends(self, key: str) -> BackendTimings | None:
+        """Return how fast backends were found to run a model, if its files have not changed since."""
+        return self._recall(_BACKENDS, key)
+
+    def remember_backends(
+        self, key: str, known: BackendTimings, files: Sequence[FileStamp]
+    ) -> None:
+        """Keep how fast backends run a model for as long as its files stay as they were when it was read."""
+        self._write(_Remembered(key, tuple(files), known))
 
     def remember_machine(self, key: str, known: MachineFacts) -> None:
         """Keep what torch says of this machine."""

@@ -214,7 +214,10 @@ class TestGatesThatLoseTheirCells:
         (notice,) = changed(self.NAMED, precisions=("fp32", "bf16")).notices
         assert notice.code == "gate-not-applied"
         assert notice.message.startswith("s.yaml:9:3: the gate on top1 is not decided")
-        assert "drop --model, --dataset, --template, --device or --precision" in notice.message
+        assert (
+            "drop --model, --dataset, --template, --device, --precision or --backend"
+            in notice.message
+        )
 
     def test_and_those_that_keep_one_are_not(self):
         assert changed(self.NAMED, templates=("photo",)).notices == ()

@@ -7,8 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from clipeval.datasets import open_dataset, read_rgb
 from clipeval.encode import encode_images
 from clipeval.errors import DatasetError, EncodingError
+from clipeval.models import load_model
+from clipeval.records import DatasetSpec, FolderSource, ModelSpec
 
 TIMEOUT_S = 20
 
@@ -242,3 +245,31 @@ def test_both_towers_run_in_full_precision(stand_in, towers, monkeypatch):
     model.encode_image(torch.zeros(1, 3, 4, 4))
     model.encode_text(torch.ones(1, 77, dtype=torch.int64))
     assert seen == [[("cpu", "fp32")]] * 2
+
+
+class TestFastDecoding:
+    def test_is_part_of_the_models_preprocessing_and_leaves_twice_its_input(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "a" / "large.jpg")
+        Image.fromarray(noise[:100, :100]).save(tmp_path / "a" / "small.jpg")
+        dataset = open_dataset(DatasetSpec(key="photos", source=FolderSource(tmp_path)))
+        exact, fast = (
+            load_model(ModelSpec(id="tiny", kind="tiny", name="tiny", decode=decode))
+            for decode in ("exact", "fast")
+        )
+        assert (exact.record.preprocessing.get("decode"), fast.record.preprocessing["decode"]) == (
+            None,
+            "fast",
+        )
+        assert exact.record.preprocessing_sha256 != fast.record.preprocessing_sha256
+        raw = [(tmp_path / "a" / name).read_bytes() for name in ("large.jpg", "small.jpg")]
+        by_hand = [read_rgb(raw[0], at_least_px=64), read_rgb(raw[1])]
+        assert by_hand[0].size == (64, 64)
+        wanted = fast.encode_image(torch.stack([exact.preprocess(image) for image in by_hand]))
+        wanted = torch.nn.functional.normalize(wanted, dim=-1).numpy()
+        found = encode_images(fast, dataset, batch_size=2).embeddings
+        np.testing.assert_allclose(found, wanted, atol=1e-5)
+        assert (
+            abs(found[0] - encode_images(exact, dataset, batch_size=2).embeddings[0]).max() > 1e-3
+        )

@@ -3,16 +3,20 @@
 import hashlib
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from clipeval.engine.backend_choice import ChosenBackend
 from clipeval.engine.cached_encoding import CachedEncoding
 from clipeval.errors import DatasetError, EncodingError
 from clipeval.progress import SilentProgress
 from clipeval.prompts import ClassPrompts
 from clipeval.store import EmbeddingCache
+
+TORCH = ChosenBackend(name="torch", precision="fp32")
 
 
 @pytest.fixture
@@ -26,7 +30,8 @@ def encode(loader, cache):
 
     def images(model, dataset, on_error="fail", *, cache=cache, progress=None):
         encoding = CachedEncoding(cache, 4, progress or SilentProgress())
-        return encoding.images(loader(model).handle(), dataset, on_error=on_error)
+        chosen = replace(TORCH, precision=model.precision)
+        return encoding.images(loader(model).handle(), dataset, chosen, on_error=on_error)
 
     return images
 
@@ -170,7 +175,7 @@ class TestImagesThatCannotBeRead:
         unloaded = counting.handle()
         unloaded._known = handle.description
         encoding = CachedEncoding(cache, 4, SilentProgress())
-        images = encoding.images(unloaded, broken, on_error="skip")
+        images = encoding.images(unloaded, broken, TORCH, on_error="skip")
         assert [failure.sample_id for failure in images.failures] == ["s1"]
         assert counting.n_loads == 0
 
@@ -298,7 +303,7 @@ class TestPrompts:
     def test_images_and_prompts_do_not_mix(self, stand_in, loader, encoding, pictures, cache):
         handle = loader(stand_in()).handle()
         encoding.prompts(handle, ["a cat"])
-        encoding.images(handle, pictures(2), on_error="fail")
+        encoding.images(handle, pictures(2), TORCH, on_error="fail")
         assert len({entry.path.parent for entry in cache.entries()}) == 2
 
     def test_without_a_cache_nothing_is_kept(self, stand_in, towers, loader, tmp_path):
@@ -323,7 +328,7 @@ class TestLoading:
 
         known = loader(stand_in()).handle()
         for use in (
-            lambda handle: encoding.images(handle, pictures(2), on_error="fail"),
+            lambda handle: encoding.images(handle, pictures(2), TORCH, on_error="fail"),
             lambda handle: encoding.prompts(handle, ["a cat"]),
         ):
             slow = SlowLoader(stand_in()).handle()
@@ -386,10 +391,10 @@ class TestTokens:
 def test_every_notice_of_the_cache_is_told_once(stand_in, loader, pictures, encoding, cache):
     handle = loader(stand_in()).handle()
     encoding.prompts(handle, ["a cat"])
-    encoding.images(handle, pictures(1), on_error="fail")
+    encoding.images(handle, pictures(1), TORCH, on_error="fail")
     for entry in cache.entries():
         entry.path.write_bytes(b"junk")
-    images = encoding.images(handle, pictures(1), on_error="fail")
+    images = encoding.images(handle, pictures(1), TORCH, on_error="fail")
     text = encoding.prompts(handle, ["a cat"])
     assert [len(found.notices) for found in (images, text)] == [1, 1]
-    assert encoding.images(handle, pictures(1), on_error="fail").notices == ()
+    assert encoding.images(handle, pictures(1), TORCH, on_error="fail").notices == ()

@@ -38,7 +38,7 @@ def keys(known, *, precision="fp32", device="auto", spec=SPEC):
     for function in CACHED:
         function.cache_clear()
     return {
-        "images": image_space(known, precision),
+        "images": image_space(known, precision, "torch"),
         "prompts": prompt_space(known, precision),
         "tokens": token_space(known),
         "model": model_key(spec, device=device, precision=precision),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipeval.records import CalibrationBin, CellResult, ClassMetrics, Notice, Predictions
+from clipeval.records.precision_costs import cost_sentence
 from clipeval.report import format as fmt
 from clipeval.report.views.confusion import HeatMap, heat_map
 from clipeval.report.views.grouping import cell_anchor, setting_of
@@ -97,6 +98,8 @@ class CellView:
     notices: tuple[Notice, ...]
     timings: tuple[tuple[str, Number], ...]
     timing_note: str
+    cost: str
+    """What precision and backend change; empty for fp32 on torch."""
 
 
 def cell_view(
@@ -135,6 +138,7 @@ def cell_view(
         notices=cell.notices,
         timings=_timings(cell.timings),
         timing_note=_timing_note(cell),
+        cost=cost_sentence(cell),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clipeval.records import CellResult
+from clipeval.records import DEFAULT_BACKEND, CellResult
 
 
 def datasets_of(cells: Iterable[CellResult]) -> dict[str, list[CellResult]]:
@@ -16,8 +16,9 @@ def datasets_of(cells: Iterable[CellResult]) -> dict[str, list[CellResult]]:
 
 
 def setting_of(cell: CellResult) -> str:
-    """Name what a cell ran on: `tiny on cpu in fp32`."""
-    return f"{cell.model.id} on {cell.device} in {cell.precision}"
+    """Name what a cell ran on: `tiny on cpu in fp32`, `tiny on cpu in int8 by onnxruntime`."""
+    by = "" if cell.backend == DEFAULT_BACKEND else f" by {cell.backend}"
+    return f"{cell.model.id} on {cell.device} in {cell.precision}{by}"
 
 
 def cell_anchor(position: int) -> str:

@@ -1,0 +1,70 @@
+"""How fast a backend runs a model on real images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from clipeval.devices import synchronize
+from clipeval.encode.backends.building import build_tower, check_agreement
+from clipeval.encode.backends.tower import ImageTower
+from clipeval.encode.intra_op import RunTower, spread_over_cores
+from clipeval.errors import BackendError
+from clipeval.models import ClipModel
+from clipeval.records import BackendName, BackendTiming, Precision
+
+N_ROUNDS = 3
+"""The fastest counts: what else the machine does only ever adds time."""
+
+
+def measure_backend(
+    model: ClipModel, backend: BackendName, precision: Precision, pixels: torch.Tensor
+) -> tuple[BackendTiming, ImageTower | None]:
+    """Build a backend, compare it with torch on real images, and take its time.
+
+    Args:
+        model: see build_tower.
+        backend: which.
+        precision: what its tower computes in.
+        pixels: (B, 3, H, W) float32, real images.
+    Returns:
+        What was found, and the tower, so that it need not be built again; a backend that cannot be used is
+        no error: the timing says why.
+    """
+    started = time.perf_counter()
+    try:
+        tower = build_tower(model, backend, precision)
+        build_s = time.perf_counter() - started
+        features = tower.encode(pixels)
+        if backend != "torch":
+            check_agreement(model, features, pixels, backend=backend, precision=precision)
+    except BackendError as error:
+        return BackendTiming(backend=backend, build_s=0, s_per_image=0, problem=str(error)), None
+    with _as_it_runs(model, backend, tower) as run:
+        fastest_s = min(_seconds(model, run, pixels) for _ in range(N_ROUNDS))
+    build_s = 0.0 if backend == "torch" else build_s
+    timing = BackendTiming(
+        backend=backend, build_s=build_s, s_per_image=max(fastest_s, 1e-9) / len(pixels)
+    )
+    return timing, tower
+
+
+@contextmanager
+def _as_it_runs(model: ClipModel, backend: BackendName, tower: ImageTower) -> Iterator[RunTower]:
+    """Give a tower as encode_images runs it: torch eager spread over cores."""
+    if backend != "torch":
+        yield tower.encode
+        return
+    with spread_over_cores(model) as run:
+        yield run
+
+
+def _seconds(model: ClipModel, run: RunTower, pixels: torch.Tensor) -> float:
+    synchronize(model.device)
+    started = time.perf_counter()
+    run(pixels)
+    synchronize(model.device)
+    return time.perf_counter() - started
