@@ -133,8 +133,8 @@ def group_indices(cell: CellOutcomes) -> IntArray | None:
 def paired_groups(paired: PairedCells) -> IntArray | None:
     """Number the groups of two cells' images, whichever of the two is called the base.
 
-    A baseline knows no groups: those of the other cell are taken. Where both know them, images that
-    either holds to be of one group are of one.
+    Where only one of the two knows groups, its are taken. Where both do, images that either holds to be
+    of one group are of one.
 
     Returns:
         (N,) int64, or None if neither knows groups.

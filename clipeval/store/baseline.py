@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -23,6 +23,7 @@ from clipeval.records import (
     MetricValue,
     ModelIdentity,
 )
+from clipeval.stats import number_groups
 from clipeval.store.atomic import write_bytes
 from clipeval.store.packing import (
     packed,
@@ -53,6 +54,8 @@ class _StoredImages:
     """The first 8 hex digits of each image's SHA-256, as bytes, packed."""
     labels: str
     """int32, packed."""
+    groups: str | None = None
+    """int32, packed: which images are of one group; None if none has a group. Their names are not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +136,9 @@ def read_baseline(path: Path) -> Baseline:
     loaded = load_json(text, where=str(path))
     _check_version(loaded, where=str(path))
     stored = validated(_STORED, text, where=str(path))
+    known = _as_written(load_json(dump_record(stored), where=str(path)), loaded)
     # A key that the records do not know would be dropped, and so has to be looked for.
-    is_changed = load_json(dump_record(stored), where=str(path)) != loaded
-    if is_changed or _digest(dump_record(replace(stored, sha256=""))) != stored.sha256:
+    if known != loaded or _digest(dump_record({**known, "sha256": ""})) != stored.sha256:
         raise StoreError(
             f"{path}: was changed after it was accepted (its sha256 does not match its content); "
             f"expected the file as clipeval wrote it: restore it, or {ACCEPT_AGAIN}"
@@ -179,9 +182,19 @@ def _check_version(loaded: object, *, where: str) -> None:
         )
 
 
+def _as_written(known: Any, loaded: Any) -> Any:  # noqa: ANN401 (JSON has no narrower type)
+    """Return a record as JSON without the fields that its file, being older, does not have."""
+    if isinstance(known, dict):
+        return {key: _as_written(known[key], loaded[key]) for key in known if key in loaded}
+    if isinstance(known, list):
+        return [_as_written(*pair) for pair in zip(known, loaded, strict=True)]
+    return known
+
+
 def _store_images(cell: CellOutcomes) -> _StoredImages:
     ids = json.dumps(list(cell.sample_ids), ensure_ascii=False, separators=(",", ":"))
     keys = [cell.class_keys[label] for label in cell.labels.tolist()]
+    groups = number_groups(cell.groups)
     return _StoredImages(
         n_images=len(cell.sample_ids),
         class_keys=cell.class_keys,
@@ -191,6 +204,7 @@ def _store_images(cell: CellOutcomes) -> _StoredImages:
         sample_ids=packed(ids.encode("utf-8")),
         contents=packed(bytes.fromhex("".join(cell.contents))),
         labels=packed_indices(cell.labels),
+        groups=None if groups is None else packed_indices(groups),
     )
 
 
@@ -228,10 +242,8 @@ def _read_cell(
         raise StoreError(f"{place}: its images '{stored.images}' are missing; {ACCEPT_AGAIN}")
     images = all_images[stored.images]
     n_images, n_classes = images.n_images, len(images.class_keys)
-    labels = unpacked_indices(images.labels, n_images=n_images, n_classes=n_classes, where=place)
-    predicted = unpacked_indices(
-        stored.predicted, n_images=n_images, n_classes=n_classes, where=place
-    )
+    labels = unpacked_indices(images.labels, n_images=n_images, below=n_classes, where=place)
+    predicted = unpacked_indices(stored.predicted, n_images=n_images, below=n_classes, where=place)
     correct = unpacked_bits(stored.correct, n_images=n_images, where=place)
     if not np.array_equal(correct, predicted == labels):
         raise StoreError(f"{place}: correct and predicted contradict each other; {ACCEPT_AGAIN}")
@@ -248,7 +260,7 @@ def _read_cell(
         precision=stored.precision,
         sample_ids=_read_ids(images, place),
         paths=("",) * n_images,
-        groups=(None,) * n_images,
+        groups=_read_groups(images, place),
         contents=_read_contents(images, place),
         labels=labels,
         predicted=predicted,
@@ -275,6 +287,17 @@ def _read_contents(images: _StoredImages, place: str) -> tuple[str, ...]:
         raise StoreError(f"{place}: contents are not those of {images.n_images:,} images")
     starts = range(0, len(digits), CONTENT_DIGITS)
     return tuple(digits[start : start + CONTENT_DIGITS] for start in starts)
+
+
+def _read_groups(images: _StoredImages, place: str) -> tuple[str | None, ...]:
+    """Return the number of each image's group in place of its name."""
+    n_images = images.n_images
+    if images.groups is None:
+        return (None,) * n_images
+    groups = unpacked_indices(
+        images.groups, n_images=n_images, below=n_images, what="groups", where=place
+    )
+    return tuple(map(str, groups.tolist()))
 
 
 def _digest(text: str) -> str:

@@ -22,7 +22,7 @@ def packed(content: bytes) -> str:
 
 
 def packed_indices(values: IntArray) -> str:
-    """Pack (N,) class indices as int32."""
+    """Pack (N,) indices of classes or groups as int32."""
     return packed(values.astype("<i4").tobytes())
 
 
@@ -47,18 +47,26 @@ def unpacked(text: str, *, where: str) -> bytes:
     return content
 
 
-def unpacked_indices(text: str, *, n_images: int, n_classes: int, where: str) -> IntArray:
-    """Return (N,) int64 class indices.
+def unpacked_indices(
+    text: str, *, n_images: int, below: int, what: str = "classes", where: str
+) -> IntArray:
+    """Return (N,) int64 indices, 0 <= index < below.
 
+    Args:
+        text: as packed_indices gives it.
+        n_images: N.
+        below: number of classes or groups.
+        what: `classes` or `groups`, for messages.
+        where: the file, put in front of messages.
     Raises:
-        StoreError: not N of them, or one that is no class.
+        StoreError: not N of them, or one that is out of range.
     """
     content = unpacked(text, where=where)
     if len(content) != n_images * _BYTES_PER_INDEX:
-        raise StoreError(f"{where}: packed class indices are not those of {n_images:,} images")
+        raise StoreError(f"{where}: packed {what} are not those of {n_images:,} images")
     values: IntArray = np.frombuffer(content, dtype="<i4").astype(np.int64)
-    if not ((values >= 0) & (values < n_classes)).all():
-        raise StoreError(f"{where}: packed class indices are not below {n_classes:,} classes")
+    if not ((values >= 0) & (values < below)).all():
+        raise StoreError(f"{where}: packed {what} are not below {below:,} {what}")
     return values
 
 

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +180,23 @@ class TestDiffWithTheBaseline:
     def test_says_where_it_looked(self, project, base):
         with pytest.raises(StoreError, match=r"baselines/food\.json: no such file"):
             api.diff_baseline(base)
+
+
+def in_bursts(cell):
+    """Return a cell whose images are of ten groups of three."""
+    groups = tuple(f"burst {number // 3}" for number in range(30))
+    return replace(cell, predictions=replace(cell.predictions, groups=groups))
+
+
+def test_a_baseline_says_the_same_as_the_run_that_it_was_made_of(project, evaluated, write_run):
+    """Also of groups that the candidate's table has lost: without them the interval would be too narrow."""
+    run = write_run("run", in_bursts(evaluated()))
+    next_ = write_run("next", evaluated(n_wrong=6, weights="f"))
+    expected = api.compare_runs(run, next_)
+    found = api.compare_runs(api.accept(run, file=Path("accepted.json")).file, next_)
+    assert found.comparisons == expected.comparisons
+    assert found.comparisons[0].n_groups == 10
+    assert found.gates == expected.gates
 
 
 def test_all_that_was_found_is_json(base, evaluated, write_run):

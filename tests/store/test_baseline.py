@@ -109,10 +109,33 @@ class TestRoundTrip:
             for name in ARRAYS:
                 np.testing.assert_array_equal(getattr(one.outcomes, name), getattr(expected, name))
 
-    def test_does_not_know_paths_groups_and_scores(self, file):
+    def test_does_not_know_paths_and_scores(self, file):
         cell = next(iter(read_baseline(file).cells.values())).outcomes
-        assert (cell.paths, cell.groups) == (("",) * 3, (None,) * 3)
+        assert cell.paths == ("",) * 3
         assert (cell.confidence, cell.score_gap) == (None, None)
+
+    @pytest.mark.parametrize(
+        ("groups", "expected"),
+        [
+            (("dog", None, "dog"), ("0", "1", "0")),
+            (("2", "0", "2"), ("0", "1", "0")),
+            ((None, None, None), (None, None, None)),
+        ],
+    )
+    def test_keeps_which_images_are_of_one_group(self, tmp_path, made, groups, expected):
+        write_baseline(tmp_path / "b.json", with_outcomes(made, groups=groups))
+        for one in read_baseline(tmp_path / "b.json").cells.values():
+            assert one.outcomes.groups == expected
+
+    def test_a_file_from_before_groups_and_backends_were_kept_has_none(self, edited):
+        def age(loaded):
+            for images in loaded["images"].values():
+                del images["groups"]
+            for cell in loaded["cells"]:
+                del cell["backend"]
+
+        for one in read_baseline(edited(age, signed=True)).cells.values():
+            assert (one.outcomes.groups, one.outcomes.backend) == ((None,) * 3, "torch")
 
     def test_keeps_what_is_in_the_best_five(self, tmp_path, made):
         in_top5 = np.array([True, False, True])
@@ -212,6 +235,15 @@ def set_suite(loaded):
     loaded["suite"] = "other"
 
 
+def drop_groups(loaded):
+    (images,) = loaded["images"].values()
+    del images["groups"]
+
+
+def add_key(loaded):
+    loaded["cells"][0]["note"] = "better than it looks"
+
+
 def drop_cell(loaded):
     del loaded["cells"][1]
 
@@ -220,7 +252,10 @@ def set_sha(loaded):
     loaded["sha256"] = "0" * 64
 
 
-CHANGES = (set_metric, set_prediction, set_class_name, set_suite, drop_cell, set_sha)
+CHANGES = (
+    *(set_metric, set_prediction, set_class_name, set_suite, set_sha),
+    *(drop_cell, drop_groups, add_key),
+)
 
 
 class TestEditedByHand:
@@ -275,6 +310,12 @@ class TestSignedButWrong:
         ("key", "value", "message"),
         [
             ("labels", "AAAA", "packed values cannot be read"),
+            (
+                "groups",
+                packed(np.array([0, 1, 3], "<i4").tobytes()),
+                "groups are not below 3 groups",
+            ),
+            ("groups", packed(b"1234"), "groups are not those of 3 images"),
             ("n_images", 4, "not those of 4 images"),
             ("n_images", 10**15, "images"),
             ("sample_ids", packed(b'["a", "b"]'), "sample_ids are not those of 3 images"),

@@ -43,7 +43,7 @@ class TestRoundTrip:
     def test_of_class_indices(self, n_classes, data):
         values = data.draw(st.lists(st.integers(0, n_classes - 1), max_size=40))
         text = packed_indices(np.array(values, dtype=np.int64))
-        got = unpacked_indices(text, n_images=len(values), n_classes=n_classes, where=WHERE)
+        got = unpacked_indices(text, n_images=len(values), below=n_classes, where=WHERE)
         assert got.dtype == np.int64
         assert got.tolist() == values
 
@@ -86,13 +86,13 @@ class TestRefused:
     def test_indices_of_another_number_of_images(self, n_images):
         text = packed_indices(np.array([0, 1, 1]))
         with pytest.raises(StoreError, match=f"not those of {n_images:,} images"):
-            unpacked_indices(text, n_images=n_images, n_classes=2, where=WHERE)
+            unpacked_indices(text, n_images=n_images, below=2, where=WHERE)
 
     @pytest.mark.parametrize("wrong", [2, -1, 2**31 - 1])
     def test_an_index_that_is_no_class(self, wrong):
         text = packed_indices(np.array([0, wrong]))
         with pytest.raises(StoreError, match="not below 2 classes"):
-            unpacked_indices(text, n_images=2, n_classes=2, where=WHERE)
+            unpacked_indices(text, n_images=2, below=2, where=WHERE)
 
     @pytest.mark.parametrize("n_images", [0, 8, 17])
     def test_bits_of_another_number_of_images(self, n_images):
