@@ -231,7 +231,7 @@ def _predictions(table: pa.Table, cell: str, file: Path) -> Predictions:
         raise StoreError(
             f"{file}: cell '{cell}' has a content that is not {CONTENT_DIGITS} hex digits"
         )
-    return Predictions(
+    predictions = Predictions(
         cell=cell,
         sample_ids=tuple(table["sample_id"].to_pylist()),
         paths=tuple(table["path"].to_pylist()),
@@ -243,6 +243,21 @@ def _predictions(table: pa.Table, cell: str, file: Path) -> Predictions:
         top5=_matrix(table, "top5", file),
         top5_scores=_matrix(table, "top5_scores", file),
     )
+    _refuse_no_numbers(predictions, file)
+    return predictions
+
+
+def _refuse_no_numbers(predictions: Predictions, file: Path) -> None:
+    """Refuse what write_predictions would not have written: a comparison with NaN shows nothing."""
+    for name in ("confidence", "top5", "top5_scores"):
+        values = getattr(predictions, name)
+        if not np.isfinite(values).all():
+            place, *_ = np.argwhere(~np.isfinite(values))
+            raise StoreError(
+                f"{file}: cell '{predictions.cell}': {name} of image "
+                f"'{predictions.sample_ids[place[0]]}' is {values[tuple(place)]}; expected finite numbers "
+                "as `clipeval run` writes them: the file was changed; run the suite again"
+            )
 
 
 def _matrix(table: pa.Table, name: str, file: Path) -> npt.NDArray[Any]:

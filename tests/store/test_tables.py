@@ -110,6 +110,29 @@ class TestPredictions:
         with pytest.raises(StoreError, match="column 'label' is int32; expected int64"):
             read_predictions(run_path)
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("confidence", np.nan), ("confidence", np.inf), ("top5", None),
+            ("top5_scores", np.nan), ("top5_scores", np.inf), ("top5_scores", None),
+        ],
+    )  # fmt: skip
+    def test_a_value_that_is_no_number(self, run_path, name, value):
+        file = run_path / "predictions.parquet"
+        rows = pq.read_table(file).slice(0, 3).to_pylist()
+        if name == "confidence":
+            rows[1][name] = value
+        else:
+            rows[1][name][1] = value
+        pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(file)), file)
+        shown = "nan" if value is None else str(value)
+        with pytest.raises(StoreError) as caught:
+            read_predictions(run_path)
+        assert str(caught.value) == (
+            f"{file}: cell 'food/tiny/photo': {name} of image '1' is {shown}; expected finite numbers as "
+            "`clipeval run` writes them: the file was changed; run the suite again"
+        )
+
     def test_a_content_that_is_no_hash(self, tmp_path, made_run):
         made = made_run.predictions["food/tiny/photo"]
         file = tmp_path / "predictions.parquet"
