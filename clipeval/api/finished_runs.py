@@ -31,12 +31,16 @@ def predictions_of(run: Path, record: RunRecord) -> dict[str, Predictions]:
             "predictions.parquet and run.json are not of the same run"
         )
     for cell in record.cells:
-        _refuse_other_run(run, cell, found[cell.id])
+        check_predictions(run, cell, found[cell.id])
     return found
 
 
-def _refuse_other_run(run: Path, cell: CellResult, predictions: Predictions) -> None:
-    """Refuse a table beside the run.json of another run: it would be compared under a wrong name."""
+def check_predictions(run: Path, cell: CellResult, predictions: Predictions) -> None:
+    """Refuse a table beside the run.json of another run: it would be taken under a wrong name.
+
+    Raises:
+        StoreError: confusion matrix or metrics are not those of the predictions.
+    """
     n_images = len(predictions.sample_ids)
     if n_images != cell.dataset.n_images:
         raise StoreError(

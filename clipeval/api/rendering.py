@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipeval.api.documents import render_documents
+from clipeval.api.finished_runs import check_predictions, predictions_of
 from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
 from clipeval.store import (
     has_part,
     read_part_predictions,
     read_part_thumbnails,
-    read_predictions,
     read_run,
     read_thumbnails,
     write_documents,
@@ -36,7 +36,7 @@ def render_report(run: Path) -> RenderedRun:
     Args:
         run: a run folder, or its run.json.
     Raises:
-        StoreError: the run cannot be read, or a file cannot be written.
+        StoreError: the run cannot be read or contradicts itself, or a file cannot be written.
     """
     record = read_run(run)
     folder = run if run.is_dir() else run.parent
@@ -52,11 +52,13 @@ def render_report(run: Path) -> RenderedRun:
 def _tables(
     folder: Path, record: RunRecord
 ) -> tuple[dict[str, Predictions], tuple[Thumbnail, ...]]:
-    unfinished = [cell.id for cell in record.cells if has_part(folder, cell.id)]
+    unfinished = [cell for cell in record.cells if has_part(folder, cell.id)]
     if unfinished:
-        predictions = {id_: read_part_predictions(folder, id_) for id_ in unfinished}
-        thumbnails = [one for id_ in unfinished for one in read_part_thumbnails(folder, id_)]
+        predictions = {cell.id: read_part_predictions(folder, cell.id) for cell in unfinished}
+        for cell in unfinished:
+            check_predictions(folder, cell, predictions[cell.id])
+        thumbnails = [one for cell in unfinished for one in read_part_thumbnails(folder, cell.id)]
         return predictions, tuple(thumbnails)
     has_predictions = (folder / PREDICTIONS).exists()
-    predictions = {one.cell: one for one in read_predictions(folder)} if has_predictions else {}
+    predictions = predictions_of(folder, record) if has_predictions else {}
     return predictions, read_thumbnails(folder) if (folder / THUMBNAILS).exists() else ()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clipeval.errors import StoreError
-from clipeval.records import CellResult, RunRecord
+from clipeval.records import CellResult, RunRecord, Verdict
+from clipeval.records.stated_gates import FROM_BEST
 
 
 def check_run(record: RunRecord, *, where: str) -> None:
@@ -40,6 +41,28 @@ def _run_problems(record: RunRecord) -> Iterator[str]:
             f"status is 'complete', but planned cell '{missing[0]}' is neither in cells nor in "
             "errors; expected 'partial'"
         )
+    for state, why in _least_verdicts(record):
+        if FROM_BEST.index(record.verdict) < FROM_BEST.index(state):
+            yield (
+                f"verdict is '{record.verdict}', but {why}; expected '{state}', and run.json as clipeval "
+                "wrote it: run the suite again"
+            )
+
+
+def _least_verdicts(record: RunRecord) -> Iterator[tuple[Verdict, str]]:
+    """Yield what a verdict can be no better than, and why; a run may have more to fail for."""
+    if record.status == "partial":
+        yield "error", "the run is partial"
+    if record.errors:
+        yield "error", f"cell '{record.errors[0].id}' could not be evaluated"
+    use = record.baseline
+    if use is not None and use.is_gated and (use.missing_cells or use.renamed_cells):
+        lost = [*use.missing_cells, *(then for then, _ in use.renamed_cells)]
+        yield "fail", f"the suite has lost cell '{lost[0]}' of the baseline"
+    gates = [(cell, gate) for cell in record.cells for gate in cell.gates]
+    if gates:
+        cell, gate = max(gates, key=lambda pair: FROM_BEST.index(pair[1].state))
+        yield gate.state, f"a gate on {gate.metric} of cell '{cell.id}' says '{gate.state}'"
 
 
 def _cell_problems(cell: CellResult) -> Iterator[str]:

@@ -85,7 +85,7 @@ class RunFolder:
         check_writable(path)
         with reporting_os_errors(f"{path}: cannot be used as a run folder"):
             path.mkdir(parents=True, exist_ok=True)
-        planned = replace(record, status="partial", cells=(), errors=())
+        planned = replace(record, status="partial", verdict="error", cells=(), errors=())
         folder = cls(path, planned, _locked(path))
         try:
             remove_earlier_run(path)

@@ -1,6 +1,9 @@
 """Rendering a run again, from whatever is left of its folder."""
 
+import pytest
+
 from clipeval import api
+from clipeval.errors import StoreError
 from clipeval.store import RunFolder, read_part_predictions, read_part_thumbnails, read_run
 
 
@@ -48,3 +51,26 @@ def test_a_whole_run_is_rendered_to_the_same_bytes(digits, project):
     rendered = api.render_report(project / "out")
     assert rendered.notices == ()
     assert (project / "out" / "report.html").read_bytes() == before
+
+
+def test_edited_metrics_are_refused_and_nothing_is_written(evaluated, write_run):
+    run = write_run("run", evaluated(n_wrong=3))
+    before = (run / "report.html").read_bytes()
+    text = (run / "run.json").read_text(encoding="utf-8")
+    assert '"value": 0.9,' in text
+    (run / "run.json").write_text(text.replace('"value": 0.9,', '"value": 0.99,'), encoding="utf-8")
+    with pytest.raises(StoreError, match=r"says top1 0\.9900 of cell 'food/m/photo'"):
+        api.render_report(run)
+    assert (run / "report.html").read_bytes() == before
+
+
+def test_edited_metrics_of_a_run_that_was_cut_short_are_refused(evaluated, write_run):
+    made = evaluated(n_wrong=3)
+    planned = read_run(write_run("run", made))
+    with RunFolder.begin(planned_folder := write_run("cut", made), planned) as folder:
+        folder.add_cell(made.result, made.predictions, made.thumbnails)
+    file = planned_folder / "run.json"
+    text = file.read_text(encoding="utf-8").replace('"value": 0.9,', '"value": 0.99,')
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(StoreError, match=r"says top1 0\.9900"):
+        api.render_report(planned_folder)

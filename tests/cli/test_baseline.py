@@ -23,7 +23,7 @@ def test_accept_says_what_it_wrote(trial):
 def test_accept_refuses_what_is_no_finished_run(trial, project):
     refused(trial("baseline", "accept", "suites"), "expected a run folder")
     record = json.loads((project / "base/run.json").read_text())
-    record |= {"status": "partial", "cells": record["cells"][:1]}
+    record |= {"status": "partial", "verdict": "error", "cells": record["cells"][:1]}
     (project / "base/run.json").write_text(json.dumps(record))
     before = (project / "baselines/small.json").read_bytes()
     refused(trial("baseline", "accept", "base"), "is a partial run (1 of 2 cells)")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from clipeval.errors import StoreError
-from clipeval.records import MetricValue
+from clipeval.records import BaselineUse, MetricValue
 from clipeval.store import dump_run, read_run
+from clipeval.store.run_json import dump_record
 
 HOSTILE = ('=cmd|"/c calc"!A1', "</script>\u2028\n\t비빔밥 \U0001f35c\\")
 
@@ -143,6 +144,11 @@ class TestRead:
                 '"id": "food/tiny/photo"',
                 "'food/tiny/photo' is listed twice",
             ),
+            (
+                '"verdict": "error"',
+                '"verdict": "fail"',
+                "verdict is 'fail', but cell 'food/missing/photo' could not be evaluated; expected 'error'",
+            ),
         ],
     )
     def test_wrong_values_are_named_by_place(self, tmp_path, made_run, before, after, message):
@@ -150,6 +156,38 @@ class TestRead:
         assert before in text
         with pytest.raises(StoreError, match=message):
             read_run(written(tmp_path, text.replace(before, after)))
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            (
+                {},
+                "a gate on top1 of cell 'food/tiny/photo' says 'inconclusive'; expected 'inconclu",
+            ),
+            (
+                {
+                    "baseline": BaselineUse(
+                        source="b", accepted="", is_gated=True, missing_cells=("x",)
+                    )
+                },
+                "the suite has lost cell 'x' of the baseline; expected 'fail'",
+            ),
+            ({"status": "partial"}, "the run is partial; expected 'error'"),
+        ],
+    )
+    def test_a_verdict_better_than_what_it_is_made_of(self, tmp_path, made_run, changes, message):
+        cells = tuple(cell.id for cell in made_run.record.cells)
+        record = replace(made_run.record, planned_cells=cells, errors=(), **changes)
+        path = written(tmp_path, dump_record(replace(record, verdict="pass")))
+        with pytest.raises(StoreError) as caught:
+            read_run(path)
+        assert str(caught.value).startswith(f"{path}: verdict is 'pass', but {message}")
+
+    def test_a_verdict_may_have_reasons_of_its_own(self, tmp_path, made_run):
+        """A holdout that could not be made is in no gate."""
+        cells = tuple(cell.id for cell in made_run.record.cells)
+        record = replace(made_run.record, planned_cells=cells, errors=())
+        assert read_run(written(tmp_path, dump_run(record))).verdict == "error"
 
     def test_bytes_that_are_not_utf8(self, tmp_path):
         (tmp_path / "run.json").write_bytes(b'{"suite": "\xff"}')
