@@ -22,8 +22,10 @@ from clipeval.records import (
 from clipeval.store import is_baseline, read_baseline, read_run, write_baseline
 from clipeval.store.atomic import reporting_os_errors
 from clipeval.store.names import RUN_JSON
+from clipeval.wording import count
 
 _SNIFFED_BYTES = 4096
+_N_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +165,7 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
     found = baseline_of_run(record, predictions_of(run, record), source=str(run))
     target = file or baseline_of(record.suite)
     replaced = _is_replaceable(target)
+    lost = _losses(_earlier(target), found) if replaced else ()
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_baseline(
         target,
@@ -180,7 +183,7 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
         n_cells=len(found.cells),
         size_bytes=target.stat().st_size,
         replaced=replaced,
-        notices=_doubts(record, run),
+        notices=(*_doubts(record, run), *lost),
     )
 
 
@@ -218,6 +221,49 @@ def _is_replaceable(target: Path) -> bool:
             f"{target}: is there, and is not a baseline; choose another name, or remove it first"
         )
     return True
+
+
+def _earlier(target: Path) -> Baseline | None:
+    """Read the baseline that is about to be replaced; None if it is broken."""
+    try:
+        return read_baseline(target)
+    except StoreError:
+        return None
+
+
+def _losses(then: Baseline | None, now: Baseline) -> tuple[Notice, ...]:
+    """Say which cells and images of the baseline that is replaced the new one has not."""
+    if then is None:
+        return ()
+    notices = []
+    if lost := [id_ for id_ in then.cells if id_ not in now.cells]:
+        more = f" and {count(len(lost) - _N_NAMED)} more" if len(lost) > _N_NAMED else ""
+        notices.append(
+            Notice(
+                "accepted-fewer-cells",
+                f"{now.source}: does not have {count(len(lost), 'cell')} of the {count(len(then.cells))} in "
+                f"the baseline that it replaces: {', '.join(lost[:_N_NAMED])}{more}; if the run was of some "
+                "cells only, run the whole suite and accept that.",
+            )
+        )
+    n_then, n_now = _n_images(then), _n_images(now)
+    notices += [
+        Notice(
+            "accepted-fewer-images",
+            f"{now.source}: has {count(n_now[dataset], 'image')} of {dataset}, and the baseline that it "
+            f"replaces {count(n)}; if the run was of some images only (--limit), run the whole suite "
+            "and accept that.",
+        )
+        for dataset, n in n_then.items()
+        if dataset in n_now and n_now[dataset] < n
+    ]
+    return tuple(notices)
+
+
+def _n_images(baseline: Baseline) -> dict[str, int]:
+    """Count the images of each data set; its cells have the same ones."""
+    cells = [one.outcomes for one in baseline.cells.values()]
+    return {cell.dataset: len(cell.sample_ids) for cell in cells}
 
 
 def _by_suite(path: Path) -> Path:

@@ -129,6 +129,37 @@ class TestDoubts:
         assert codes(api.accept(run)) == []
 
 
+class TestReplacing:
+    """A run of part of a suite is accepted, and what the baseline loses by that is said."""
+
+    def test_names_the_cells_that_are_lost(self, project, evaluated, write_run):
+        api.accept(write_run("whole", evaluated("photo"), evaluated("plate"), evaluated("sketch")))
+        accepted = api.accept(write_run("part", evaluated("plate"), evaluated("new")))
+        assert codes(accepted) == ["accepted-fewer-cells"]
+        said = "does not have 2 cells of the 3 in the baseline that it replaces: food/m/photo, food/m/sketch;"
+        assert said in accepted.notices[0].message
+        assert list(read_baseline(accepted.file).cells) == ["food/m/plate", "food/m/new"]
+
+    def test_says_that_there_are_fewer_images(self, project, evaluated, write_run):
+        api.accept(write_run("whole", evaluated(), evaluated(dataset="drinks")))
+        part = [evaluated(n_images=20), evaluated(dataset="drinks", n_images=40)]
+        accepted = api.accept(write_run("part", *part))
+        assert codes(accepted) == ["accepted-fewer-images"]
+        said = "has 20 images of food, and the baseline that it replaces 30; if the run was of some images"
+        assert said in accepted.notices[0].message
+
+    def test_says_nothing_of_a_run_that_has_more(self, project, evaluated, write_run):
+        api.accept(write_run("before", evaluated(n_images=20)))
+        assert codes(api.accept(write_run("after", evaluated(), evaluated("plate")))) == []
+
+    def test_names_some_of_very_many(self, project, evaluated, write_run):
+        every = [evaluated(f"t{number}") for number in range(13)]
+        api.accept(write_run("whole", *every))
+        (notice,) = api.accept(write_run("part", every[0])).notices
+        assert "food/m/t10 and 2 more;" in notice.message
+        assert "t11" not in notice.message
+
+
 class TestOpen:
     """What a suite is held against is opened once, before anything is evaluated."""
 

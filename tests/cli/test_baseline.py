@@ -12,12 +12,21 @@ BASE = "digits/local-dir:../model"
 
 
 def test_accept_says_what_it_wrote(trial):
-    ended = trial("baseline", "accept", "noisy")
+    ended = trial("baseline", "accept", "base")
     assert ended.code == 0
     assert ended.out.startswith("replaced baselines/small.json: suite 'small', 2 cells, ")
     assert ended.err == ""
     ended = trial("baseline", "accept", "base", "--file", "mine.json")
     assert ended.out.startswith("wrote mine.json: ")
+
+
+def test_accept_says_what_the_replaced_baseline_loses(trial):
+    ended = trial("baseline", "accept", "noisy")
+    assert (ended.code, ended.out.startswith("replaced baselines/small.json: ")) == (0, True)
+    assert ended.err.startswith(
+        "note accepted-fewer-cells: noisy: does not have 2 cells of the 2 in the"
+    )
+    assert f"{BASE}/photo, {BASE}/bare" in ended.err
 
 
 def test_accept_refuses_what_is_no_finished_run(trial, project):
