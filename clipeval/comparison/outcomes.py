@@ -37,6 +37,7 @@ def cell_outcomes(result: CellResult, predictions: Predictions) -> CellOutcomes:
         score_gap=_score_gap(predictions.top5, predictions.top5_scores, result.model.logit_scale),
         sketch=result.sketch,
         backend=result.backend,
+        is_cached=result.image_embeddings == "cached",
     )
 
 

@@ -67,6 +67,7 @@ def reproduction_of(paired: PairedCells) -> Reproduction:
         text_drift=text_drift,
         floor=floor,
         is_within=n_unexplained == 0 and all(drift <= floor for drift in known),
+        is_cached=candidate.is_cached,
     )
 
 

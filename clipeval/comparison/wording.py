@@ -26,7 +26,7 @@ def reproduction_text(found: Reproduction, n_images: int) -> str:
     drift = f"embeddings drift by {max(drifts):.1e}" if drifts else "drift unknown"
     text = (
         f"same weights and prompts: {found.n_changed:,} of {count(n_images, 'prediction')} changed, {drift} "
-        f"(numeric floor {found.floor:.0e})"
+        f"(numeric floor {found.floor:.0e}){', embeddings from the cache' if found.is_cached else ''}"
     )
     if found.is_within:
         return text

@@ -80,6 +80,8 @@ class Reproduction:
     """Distance that precision and hardware explain, measured (docs/design/003-numeric-floor.md)."""
     is_within: bool
     """Nothing drifted or flipped beyond the floor."""
+    is_cached: bool = False
+    """The candidate's image embeddings all came from the cache: the image tower was not run again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

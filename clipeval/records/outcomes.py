@@ -64,6 +64,8 @@ class CellOutcomes:
     sketch: EmbeddingSketch | None
     backend: str = "torch"
     """What ran the image tower."""
+    is_cached: bool = False
+    """No image embedding was computed for it: all came from the cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

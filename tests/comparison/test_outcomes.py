@@ -160,3 +160,9 @@ class TestPromptsHash:
         result = make_result()
         renamed = replace(result, template=replace(result.template, id="plate", origin="file"))
         assert prompts_sha256(renamed) == prompts_sha256(result)
+
+
+@pytest.mark.parametrize(("where", "is_cached"), [("computed", False), ("cached", True)])
+def test_knows_whether_images_were_encoded_for_it(where, is_cached):
+    outcomes = cell_outcomes(make_result(image_embeddings=where), make_predictions())
+    assert outcomes.is_cached is is_cached

@@ -39,6 +39,11 @@ class TestWhatIsOne:
             f"(numeric floor {FLOOR:.0e})"
         )
 
+    def test_only_the_cache_of_the_candidate_is_said(self):
+        cached = replace(THEN, is_cached=True)
+        assert compare(THEN, cached, kind="run").reproduction.is_cached
+        assert not compare(cached, THEN, kind="run").reproduction.is_cached
+
     def test_another_name_of_the_template_or_the_model_is_none(self):
         other = replace(THEN, template="plate", model=make_model(id_="renamed"))
         assert is_reproduction(THEN, other)

@@ -87,3 +87,8 @@ class TestMessages:
             "4.0e-05 (numeric floor 2e-05): more than numerics explain; the code, a library or the "
             "images have changed"
         )
+
+    def test_a_reproduction_says_that_no_image_was_encoded_for_it(self):
+        reproduction = make_reproduction(image_drift=0.0, text_drift=0.0, is_cached=True)
+        found = concluded(make_comparison(p_value=None, n_images=9, reproduction=reproduction))
+        assert found.message.endswith("(numeric floor 2e-05), embeddings from the cache")

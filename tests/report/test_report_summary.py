@@ -294,6 +294,23 @@ class TestMoved:
         assert "1 cell reproduces the baseline: same weights and prompts, 2 flips." in lines
         assert "1 comparison reproduces the base: same weights and prompts, 0 flips." in lines
 
+    @pytest.mark.parametrize(
+        ("cached", "text"),
+        [
+            ((True, True), "embeddings from the cache"),
+            ((True, False), "embeddings of 1 from the cache"),
+        ],
+    )
+    def test_reproductions_from_the_cache_are_said(self, cached, text):
+        lines = self.lines(
+            *(
+                make_reproduced_comparison(reproduction=make_reproduction(is_cached=one))
+                for one in cached
+            )
+        )
+        said = f"2 cells reproduce the baseline: same weights and prompts, 0 flips, {text}."
+        assert said in lines
+
     def test_cell_that_had_another_name_is_said(self):
         assert "against baseline (then a/b/c): " in self.lines(make_comparison(base="a/b/c"))[4]
 

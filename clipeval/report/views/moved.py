@@ -165,4 +165,7 @@ def _reproduced(found: Sequence[Comparison], *, is_baseline: bool) -> str:
     verb = "reproduces" if len(found) == 1 else "reproduce"
     noun, base = ("cell", "the baseline") if is_baseline else ("comparison", "the base")
     flips = count(n_flips, "flip")
-    return f"{count(len(found), noun)} {verb} {base}: same weights and prompts, {flips}"
+    n_cached = sum(one.reproduction is not None and one.reproduction.is_cached for one in found)
+    all_or_some = "" if n_cached == len(found) else f" of {n_cached}"
+    cached = f", embeddings{all_or_some} from the cache" if n_cached else ""
+    return f"{count(len(found), noun)} {verb} {base}: same weights and prompts, {flips}{cached}"
