@@ -14,6 +14,7 @@ from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.console import out, plain, print_error, print_json, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import gate_rows_table
+from clipeval.records.cell_changes import change_lines
 from clipeval.records.shared_causes import ToldGates
 from clipeval.wording import margin_text
 
@@ -78,6 +79,8 @@ def print_comparison(found: api.RunComparison) -> None:
         out.print(f"{name:<9}  {plain(side.source)}  [dim]{plain(side.created)}[/]")
     if found.environment_changes:
         out.print(f"changed    {plain('; '.join(found.environment_changes))}")
+    for line in change_lines(found.comparisons, quote=str):
+        out.print(f"changed    {plain(line)}")
     out.print(comparisons_table(found.comparisons))
     for comparison in found.comparisons:
         if comparison.conclusion == "same":

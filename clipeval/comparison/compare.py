@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clipeval.comparison.binary import PairedProportions, paired_groups
+from clipeval.comparison.changes import cell_changes
 from clipeval.comparison.classes import class_differences
 from clipeval.comparison.pairing import PairedCells, pair_images, preprocessing_text
 from clipeval.comparison.reproduction import is_reproduction, reproduction_of
@@ -62,6 +63,7 @@ def compare(base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
         conclusion="inconclusive",
         message="",
         notices=_notices(paired),
+        changes=cell_changes(base, candidate) if kind in {"baseline", "run"} else (),
     )
     return concluded(comparison)
 

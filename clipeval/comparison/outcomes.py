@@ -14,6 +14,7 @@ TOP5 = 5
 
 def cell_outcomes(result: CellResult, predictions: Predictions) -> CellOutcomes:
     """Join the record of a cell with what it said about each image."""
+    prompts = _prompts(result)
     return CellOutcomes(
         cell=result.id,
         dataset=result.dataset.key,
@@ -21,7 +22,7 @@ def cell_outcomes(result: CellResult, predictions: Predictions) -> CellOutcomes:
         class_names=result.dataset.class_names,
         model=_identity(result.model),
         template=result.template.id,
-        prompts_sha256=prompts_sha256(result),
+        prompts_sha256=_hash_of(prompts),
         device=result.device,
         precision=result.precision,
         sample_ids=tuple(_spelled_out(text) for text in predictions.sample_ids),
@@ -37,22 +38,31 @@ def cell_outcomes(result: CellResult, predictions: Predictions) -> CellOutcomes:
         score_gap=_score_gap(predictions.top5, predictions.top5_scores, result.model.logit_scale),
         sketch=result.sketch,
         backend=result.backend,
+        prompts=prompts,
         is_cached=result.image_embeddings == "cached",
     )
 
 
 def prompts_sha256(result: CellResult) -> str:
     """Hash the prompts of every class by its key, so that the order of classes does not matter."""
+    return _hash_of(_prompts(result))
+
+
+def _hash_of(prompts: dict[str, list[str]]) -> str:
+    text = json.dumps(prompts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _prompts(result: CellResult) -> dict[str, list[str]]:
+    """Return the prompts of every class by its key."""
     template = result.template
     prompts = iter(_spelled_out(text) for text in template.prompts)
-    by_class = {
+    return {
         _spelled_out(key): list(islice(prompts, n_prompts))
         for key, n_prompts in zip(
             result.dataset.class_keys, template.prompts_per_class, strict=True
         )
     }
-    text = json.dumps(by_class, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _spelled_out(text: str) -> str:

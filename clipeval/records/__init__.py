@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from clipeval.records.comparisons import (
         BaselineUse,
+        CellChange,
         ClassDifference,
         Comparison,
         Difference,
@@ -101,6 +102,7 @@ _HOME = {
     "BaselineCell": "outcomes",
     "BaselineUse": "comparisons",
     "CalibrationBin": "results",
+    "CellChange": "comparisons",
     "CellError": "results",
     "CellOutcomes": "outcomes",
     "CellResult": "results",
@@ -168,6 +170,7 @@ __all__ = [
     "BaselineCell",
     "BaselineUse",
     "CalibrationBin",
+    "CellChange",
     "CellError",
     "CellOutcomes",
     "CellResult",

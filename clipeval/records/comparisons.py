@@ -8,6 +8,7 @@ from typing import Literal
 from clipeval.records.samples import Notice
 
 ComparisonKind = Literal["template", "model", "baseline", "run"]
+ChangedPart = Literal["weights", "model config", "tokenizer", "class names", "prompts"]
 Conclusion = Literal["better", "worse", "inconclusive", "same"]
 
 
@@ -85,6 +86,16 @@ class Reproduction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellChange:
+    """Something besides its answers that is different about a cell."""
+
+    what: ChangedPart
+    example: str = ""
+    """Of class names or prompts, one then and now; empty where the texts are not known: a baseline has
+    hashes of its prompts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two cells on the same images."""
 
@@ -132,6 +143,9 @@ class Comparison:
     message: str
     """The conclusion in one sentence."""
     notices: tuple[Notice, ...] = ()
+    changes: tuple[CellChange, ...] = ()
+    """What is different about the cell, with the baseline or another run; of templates and models of one
+    run, whose difference is meant, nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

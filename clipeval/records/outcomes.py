@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clipeval.records.results import (
@@ -66,6 +66,8 @@ class CellOutcomes:
     """What ran the image tower."""
     is_cached: bool = False
     """No image embedding was computed for it: all came from the cache."""
+    prompts: Mapping[str, Sequence[str]] | None = None
+    """Of each class, by its key; None in a baseline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

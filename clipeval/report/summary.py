@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
+from clipeval.records import CellResult, GateResult, RunRecord
+from clipeval.records.cell_changes import change_lines
 from clipeval.records.precision_costs import cost_lines
 from clipeval.report import format as fmt
 from clipeval.report.fitting import Section, fit
@@ -68,7 +69,7 @@ def render_summary(record: RunRecord) -> str:
             nouns=("sentence", "sentences"),
             between="\n\n",
         ),
-        _baseline(record.baseline, has_news=has_news),
+        _baseline(record, has_news=has_news),
         _images_behind(in_rows),
         Section(
             lines=cost_lines(record.cells, quote=escape),
@@ -187,14 +188,16 @@ def _moved(record: RunRecord) -> Section:
     )
 
 
-def _baseline(baseline: BaselineUse | None, *, has_news: bool) -> Section:
-    """Name the cells that only one side has; the environment matters only if something moved."""
+def _baseline(record: RunRecord, *, has_news: bool) -> Section:
+    """Name the cells that only one side has, and what changed; the environment only if something moved."""
+    baseline = record.baseline
     if baseline is None:
         return Section(lines=(), nouns=("line", "lines"))
     lines = [
         f"- {'**' + one.title + '**' if one.is_failure else one.title}: {_listed(one.cells)}"
         for one in cell_lists(baseline, quote=escape)
     ]
+    lines += [f"- {line}" for line in change_lines(record.comparisons, quote=escape)]
     if has_news:
         lines += [f"- Changed since: {escape_sentence(change)}" for change in baseline.changes]
     accepted = escape_sentence(fmt.timestamp(baseline.accepted))

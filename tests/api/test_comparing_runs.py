@@ -199,6 +199,19 @@ def test_a_baseline_says_the_same_as_the_run_that_it_was_made_of(project, evalua
     assert found.gates == expected.gates
 
 
+def test_templates_that_changed_ids_are_told_by_their_prompts(project, evaluated, write_run):
+    texts = ("a photo of a", "a")
+    before = [evaluated(t, prompt=text) for t, text in zip(("photo", "bare"), texts, strict=True)]
+    after = [evaluated(t, prompt=text) for t, text in zip(("bare", "photo"), texts, strict=True)]
+    run, swapped = write_run("run", *before), write_run("swapped", *after)
+    found = api.compare_runs(run, swapped)
+    assert [[c.what for c in one.changes] for one in found.comparisons] == [["prompts"]] * 2
+    assert "a photo of a" in found.comparisons[0].changes[0].example
+    api.accept(run)
+    found = api.diff_baseline(swapped)
+    assert [[c.what for c in one.changes] for one in found.comparisons] == [["prompts"]] * 2
+
+
 def test_all_that_was_found_is_json(base, evaluated, write_run):
     next_ = write_run("next", evaluated("photo", n_wrong=9, weights="f"), evaluated("plate"))
     found = asdict(api.compare_runs(base, next_))

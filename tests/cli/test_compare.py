@@ -29,6 +29,11 @@ class TestExitCode:
         assert "  newly wrong: test/" in ended.out
         assert "note matched-by-name" in ended.err
 
+    def test_it_says_what_changed_about_the_cells(self, trial):
+        cells = f"{NOISY}/photo, {NOISY}/bare"
+        for words in (("compare", "base", "noisy"), ("baseline", "diff", "noisy")):
+            assert f"changed    weights of {cells} changed" in trial(*words).out.splitlines()
+
     def test_0_for_an_inconclusive_one_and_1_on_request(self, trial):
         ended = trial("compare", *SINGLE)
         assert ended.code == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.records import CellError
+from clipeval.records import CellChange, CellError
 from clipeval.report import render_summary
 from clipeval.report.summary import MAX_BYTES
 from tests.report.conftest import (
@@ -310,6 +310,20 @@ class TestMoved:
         )
         said = f"2 cells reproduce the baseline: same weights and prompts, 0 flips, {text}."
         assert said in lines
+
+    def test_what_changed_about_cells_is_said_once_whatever_came_of_it(self):
+        changes = (CellChange(what="prompts", example="'a' -> '<b>'"),)
+        same = [
+            make_reproduced_comparison(candidate=name, changes=changes)
+            for name in ("a/b/c", "a/b/d")
+        ]
+        run = make_run([make_cell()], comparisons=same, baseline=make_baseline())
+        assert (
+            render_summary(run)
+            .splitlines()
+            .count("- prompts of a/b/c, a/b/d changed: `'a' -> '<b>'`")
+            == 1
+        )
 
     def test_cell_that_had_another_name_is_said(self):
         assert "against baseline (then a/b/c): " in self.lines(make_comparison(base="a/b/c"))[4]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from clipeval.records import BaselineUse, Holdout, RunRecord
+from clipeval.records.cell_changes import change_lines
 from clipeval.report import format as fmt
 from clipeval.report.views.account import Fact
 from clipeval.report.views.moved import Quote
@@ -64,15 +65,16 @@ def holdout_sentences(record: RunRecord, *, quote: Quote) -> tuple[str, ...]:
     )
 
 
-def baseline_view(baseline: BaselineUse | None) -> BaselineView | None:
+def baseline_view(record: RunRecord) -> BaselineView | None:
     """Describe the baseline of a run; None if it had none."""
+    baseline = record.baseline
     if baseline is None:
         return None
     facts = (("Source", baseline.source), ("Accepted", fmt.timestamp(baseline.accepted)))
     return BaselineView(
         facts=tuple((label, value) for label, value in facts if value),
         cell_lists=cell_lists(baseline, quote=str),
-        changes=baseline.changes,
+        changes=(*change_lines(record.comparisons, quote=str), *baseline.changes),
     )
 
 

@@ -99,7 +99,7 @@ def comparisons_view(record: RunRecord, thumbnails: ThumbnailIndex) -> Compariso
     if not (tables or record.holdouts or record.baseline):
         return None
     return ComparisonsView(
-        tables=tables, holdouts=holdout_views(record), baseline=baseline_view(record.baseline)
+        tables=tables, holdouts=holdout_views(record), baseline=baseline_view(record)
     )
 
 
