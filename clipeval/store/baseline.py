@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,6 @@ from clipeval.records import (
     MetricValue,
     ModelIdentity,
 )
-from clipeval.stats import number_groups
 from clipeval.store.atomic import write_bytes
 from clipeval.store.packing import (
     packed,
@@ -55,7 +54,8 @@ class _StoredImages:
     labels: str
     """int32, packed."""
     groups: str | None = None
-    """int32, packed: which images are of one group; None if none has a group. Their names are not kept."""
+    """int32, packed: the number of each image's group, 0 for an image without one; None if no image has
+    one. Their names are not kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,6 @@ def _as_written(known: Any, loaded: Any) -> Any:  # noqa: ANN401 (JSON has no na
 def _store_images(cell: CellOutcomes) -> _StoredImages:
     ids = json.dumps(list(cell.sample_ids), ensure_ascii=False, separators=(",", ":"))
     keys = [cell.class_keys[label] for label in cell.labels.tolist()]
-    groups = number_groups(cell.groups)
     return _StoredImages(
         n_images=len(cell.sample_ids),
         class_keys=cell.class_keys,
@@ -204,7 +203,7 @@ def _store_images(cell: CellOutcomes) -> _StoredImages:
         sample_ids=packed(ids.encode("utf-8")),
         contents=packed(bytes.fromhex("".join(cell.contents))),
         labels=packed_indices(cell.labels),
-        groups=None if groups is None else packed_indices(groups),
+        groups=_store_groups(cell.groups),
     )
 
 
@@ -289,15 +288,23 @@ def _read_contents(images: _StoredImages, place: str) -> tuple[str, ...]:
     return tuple(digits[start : start + CONTENT_DIGITS] for start in starts)
 
 
+def _store_groups(groups: Sequence[str | None]) -> str | None:
+    names = dict.fromkeys(group for group in groups if group is not None)
+    if not names:
+        return None
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(names, start=1)}
+    return packed_indices(np.asarray([numbers.get(group, 0) for group in groups], dtype=np.int64))
+
+
 def _read_groups(images: _StoredImages, place: str) -> tuple[str | None, ...]:
     """Return the number of each image's group in place of its name."""
     n_images = images.n_images
     if images.groups is None:
         return (None,) * n_images
     groups = unpacked_indices(
-        images.groups, n_images=n_images, below=n_images, what="groups", where=place
+        images.groups, n_images=n_images, below=n_images + 1, what="groups", where=place
     )
-    return tuple(map(str, groups.tolist()))
+    return tuple(str(number) if number else None for number in groups.tolist())
 
 
 def _digest(text: str) -> str:

@@ -117,8 +117,8 @@ class TestRoundTrip:
     @pytest.mark.parametrize(
         ("groups", "expected"),
         [
-            (("dog", None, "dog"), ("0", "1", "0")),
-            (("2", "0", "2"), ("0", "1", "0")),
+            (("dog", None, "dog"), ("1", None, "1")),
+            (("2", "0", "2"), ("1", "2", "1")),
             ((None, None, None), (None, None, None)),
         ],
     )
@@ -312,8 +312,8 @@ class TestSignedButWrong:
             ("labels", "AAAA", "packed values cannot be read"),
             (
                 "groups",
-                packed(np.array([0, 1, 3], "<i4").tobytes()),
-                "groups are not below 3 groups",
+                packed(np.array([0, 1, 4], "<i4").tobytes()),
+                "groups are not below 4 groups",
             ),
             ("groups", packed(b"1234"), "groups are not those of 3 images"),
             ("n_images", 4, "not those of 4 images"),
