@@ -15,6 +15,7 @@ from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
 from clipeval.records.precision_costs import cost_lines
 from clipeval.records.shared_causes import told_once
+from clipeval.records.stated_gates import gate_account, is_judged, verdict_word
 from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
@@ -239,9 +240,8 @@ def _print_record(record: RunRecord, folder: Path) -> None:
                 print_error("\n  ".join([f"{cell.id}: {gates.lines[0]}", *gates.lines[1:]]))
     colour = VERDICT_COLOURS[record.verdict]
     partial = " (partial: some cells are missing)" if record.status == "partial" else ""
-    has_gates = any(cell.gates for cell in record.cells)
-    verdict = record.verdict.upper() if has_gates or record.verdict != "pass" else "DONE, no gates"
-    out.print(f"[bold {colour}]{verdict}[/]{partial}  {plain(str(folder))}")
+    unjudged = "" if is_judged(record) else f", {gate_account(record)}"
+    out.print(f"[bold {colour}]{verdict_word(record)}[/]{unjudged}{partial}  {plain(str(folder))}")
     out.print(f"report: {plain(str(folder / 'report.html'))}")
 
 

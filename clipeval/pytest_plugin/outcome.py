@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clipeval.records.shared_causes import told_once
-from clipeval.records.stated_gates import stated_gates
+from clipeval.records.stated_gates import gate_account, is_judged, stated_gates, verdict_word
 from clipeval.wording import count
 
 if TYPE_CHECKING:
@@ -167,7 +167,10 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
         f"{one.ranking[0].top1:.1%}; on the {one.n_held_out:,} held out it has {one.winner_held_out:.1%}"
         for one in record.holdouts
     ]
-    said_all = [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
+    verdict = verdict_word(record).lower()
+    if not is_judged(record):
+        verdict += f", {gate_account(record)}"
+    said_all = [*lines, *notes, f"{record.suite}: {verdict}{partial}; {report}"]
     return [one_line(line) for line in said_all]
 
 

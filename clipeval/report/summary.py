@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
 from clipeval.records.precision_costs import cost_lines
+from clipeval.records.stated_gates import GATE_NOT_APPLIED, verdict_word
 from clipeval.report import format as fmt
 from clipeval.report.fitting import Section, fit
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
@@ -59,6 +60,7 @@ def render_summary(record: RunRecord) -> str:
         Section(lines=tuple(_warnings(record)), nouns=("warning", "warnings"), between="\n\n"),
         _gate_table(in_rows),
         _open_gates(record if len(open_) > MAX_OPEN else None),
+        _unjudged_gates(record),
         _errors(record),
         moved,
         Section(
@@ -86,7 +88,7 @@ def _headline(record: RunRecord) -> str:
         count(n_images(record), "image"),
         reason(record),
     )
-    return f"**{record.verdict.upper()}** {escape(record.suite)}: {', '.join(counts)}"
+    return f"**{verdict_word(record)}** {escape(record.suite)}: {', '.join(counts)}"
 
 
 def _warnings(record: RunRecord) -> list[str]:
@@ -141,6 +143,16 @@ def _open_gates(record: RunRecord | None) -> Section:
         opening="Inconclusive, each with its numbers in report.html:\n\n",
         lines=tuple(f"- {line}" for line in lines),
         nouns=("inconclusive gate", "inconclusive gates"),
+    )
+
+
+def _unjudged_gates(record: RunRecord) -> Section:
+    messages = [one.message for one in record.notices if one.code == GATE_NOT_APPLIED]
+    return Section(
+        opening="Gates of the suite that judge no cell of this run:\n\n",
+        lines=tuple(f"- {escape_sentence(message)}" for message in dict.fromkeys(messages)),
+        nouns=("gate that judges no cell", "gates that judge no cell"),
+        most=MAX_NAMED,
     )
 
 

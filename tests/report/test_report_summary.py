@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.records import CellError
+from clipeval.records import CellError, Notice
 from clipeval.report import render_summary
 from clipeval.report.summary import MAX_BYTES
 from tests.report.conftest import (
@@ -40,6 +40,26 @@ def test_first_line_of_a_pass():
     assert render_summary(run).splitlines()[0] == (
         "**PASS** quickstart: 1 cell, 10 images, 2 gates passed"
     )
+
+
+def test_first_line_does_not_say_pass_where_nothing_was_judged():
+    assert render_summary(make_run([make_cell()])).startswith(
+        "**DONE** quickstart: 1 cell, 10 images, no gates set\n"
+    )
+
+
+def test_gates_that_judge_no_cell_are_named():
+    notices = (
+        Notice("gate-not-applied", "the gate on top1 is not decided"),
+        Notice("something-else", "not for a pull request"),
+    )
+    summary = render_summary(make_run([make_cell()], notices=notices))
+    assert summary.startswith(
+        "**DONE** quickstart: 1 cell, 10 images, none of the suite's gates applies to these cells\n\n"
+        "Gates of the suite that judge no cell of this run:\n\n"
+        "- the gate on top1 is not decided\n\n"
+    )
+    assert "not for a pull request" not in summary
 
 
 def test_cells_are_a_table():
@@ -485,7 +505,7 @@ class TestBound:
 
     def test_a_long_name_keeps_both_ends(self):
         run = make_run([make_cell()], suite=f"start{'-' * 500}end")
-        assert re.match(r"\*\*PASS\*\* `start-+…-+end`: ", render_summary(run))
+        assert re.match(r"\*\*DONE\*\* `start-+…-+end`: ", render_summary(run))
 
 
 def tables(summary):
