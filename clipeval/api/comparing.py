@@ -141,24 +141,21 @@ class _WholeRun:
         new = [
             now for now in self.cells if counterparts[now.cell] is None and now.cell not in guests
         ]
+        is_in_suite = self.comparer.is_in_suite
+        gone = [was for was in left if not is_in_suite(was.cell)]
         renamed = {
-            was.cell: now.cell for now in new if (was := find_renamed(left, now)) is not None
+            was.cell: now.cell for now in new if (was := find_renamed(gone, now)) is not None
         }
-
-        def is_known(cell: str) -> bool:
-            return request.suite_cells is None or cell in request.suite_cells
-
-        gone = [was.cell for was in left if not is_known(was.cell)]
         return BaselineUse(
             source=baseline.source,
             accepted=baseline.accepted,
             is_gated=request.has_baseline_gates,
-            missing_cells=tuple(cell for cell in gone if cell not in renamed),
-            renamed_cells=tuple((was, now) for was, now in renamed.items() if was in gone),
+            missing_cells=tuple(was.cell for was in gone if was.cell not in renamed),
+            renamed_cells=tuple(renamed.items()),
             skipped_cells=tuple(
                 was.cell
                 for was in left
-                if is_known(was.cell) and was.cell not in self.record.planned_cells
+                if is_in_suite(was.cell) and was.cell not in self.record.planned_cells
             ),
             new_cells=tuple(now.cell for now in new if now.cell not in renamed.values()),
             changes=environment_changes(baseline.environment, self.record.environment),

@@ -176,6 +176,16 @@ class TestBaseline:
         assert record.baseline.new_cells == ("food/m/plate",)
         assert record.verdict == "pass"
 
+    def test_a_new_cell_with_the_prompts_of_a_deselected_one_is_new(
+        self, evaluated, compared, baseline
+    ):
+        request = baseline(
+            evaluated("photo", prompt="a"), suite_cells=("food/m/photo", "food/m/snap")
+        )
+        use = compared(evaluated("snap", prompt="a"), request=request).baseline
+        assert (use.renamed_cells, use.new_cells) == ((), ("food/m/snap",))
+        assert use.skipped_cells == ("food/m/photo",)
+
     def test_a_cell_that_was_deselected_is_skipped(self, evaluated, compared, baseline):
         request = baseline(
             evaluated("photo"),

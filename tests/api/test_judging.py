@@ -106,6 +106,27 @@ class TestAgainstTheBaseline:
         assert "same prompts and images as 'food/m/photo'" in gate.message
         assert "rename" in gate.message
 
+    def test_a_new_cell_with_the_prompts_of_one_that_is_still_there_is_not_to_be_renamed(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated("photo", prompt="a photo of"))
+        (gate,) = judged(
+            plan(DROP, templates=("photo", "snap")), evaluated("snap", prompt="a photo of")
+        )
+        assert gate.state == "fail"
+        assert gate.message.endswith(
+            "has no cell 'food/m/snap'; accept a run that has it: clipeval baseline accept RUN"
+        )
+
+    def test_nor_where_the_command_line_leaves_open_what_the_suite_has(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated("photo", prompt="a photo of"))
+        (gate,) = judged(
+            plan(DROP, templates=("snap",), is_whole=False), evaluated("snap", prompt="a photo of")
+        )
+        assert "rename" not in gate.message
+
     def test_other_prompts_under_the_same_id_are_compared_as_changed(
         self, plan, evaluated, accepted
     ):
