@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from clipeval.records.gate_images import images_account
 from clipeval.records.shared_causes import told_once
 from clipeval.records.stated_gates import gate_account, is_judged, stated_gates, verdict_word
 from clipeval.wording import count
@@ -61,7 +62,7 @@ def check_gates(result: CellResult) -> None:
         lines.append(f"  {told.state.upper()}  {message}{against}")
         lines += [f"        {line}" for line in more]
         if gate.images and gate.images not in named:
-            lines.append(f"        images behind it: {', '.join(gate.images)}")
+            lines.append(f"        {images_account(gate)} behind it: {', '.join(gate.images)}")
             named.add(gate.images)
     raise GateFailure("\n".join(map(one_line, lines)))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from clipeval.records import BaselineUse, CellResult, GateResult, RunRecord
+from clipeval.records.gate_images import images_account
 from clipeval.records.precision_costs import cost_lines
 from clipeval.records.stated_gates import GATE_NOT_APPLIED, verdict_word
 from clipeval.report import format as fmt
@@ -158,11 +159,11 @@ def _unjudged_gates(record: RunRecord) -> Section:
 
 def _images_behind(gates: _Gates) -> Section:
     """Fold away the images behind gates that have a row; gates of a cell with the same ones share a fold."""
-    behind: dict[tuple[str, tuple[str, ...]], list[GateResult]] = {}
+    behind: dict[tuple[str, tuple[str, ...], int | None], list[GateResult]] = {}
     for cell, gate in gates:
         if gate.images:
-            behind.setdefault((cell.id, gate.images), []).append(gate)
-    folds = [_images(cell, images, of) for (cell, images), of in behind.items()]
+            behind.setdefault((cell.id, gate.images, gate.n_behind), []).append(gate)
+    folds = [_images(cell, images, of) for (cell, images, _), of in behind.items()]
     return Section(
         lines=tuple(folds),
         nouns=("list of images behind gates", "lists of images behind gates"),
@@ -174,9 +175,10 @@ def _images(cell: str, images: tuple[str, ...], gates: list[GateResult]) -> str:
     names = ", ".join(code_html(gate_name(gate)) for gate in gates[:_SHARING])
     if len(gates) > _SHARING:
         names += f" and {count(len(gates) - _SHARING, 'more gate')}"
-    title = f"{count(len(images), 'image')} behind {code_html(cell)} {names}"
+    title = f"{images_account(gates[0])} behind {code_html(cell)} {names}"
     shown = ", ".join(escape(image) for image in images[:MAX_IMAGES])
-    more = ", …" if len(images) > MAX_IMAGES else ""
+    n_behind = max(len(images), gates[0].n_behind or 0)
+    more = ", …" if n_behind > MAX_IMAGES else ""
     return f"{details_start(title)}Sample ids: {shown}{more}{DETAILS_END}"
 
 

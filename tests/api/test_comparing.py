@@ -12,7 +12,7 @@ from clipeval.api.recording import planned_record
 from clipeval.store import dump_run, read_run
 
 NEW_IN_RUNS = ("reference_model", "comparisons", "holdouts", "baseline", "guest_cells")
-NEW_IN_GATES = ("against", "class_name", "p_value", "n_to_settle", "images")
+NEW_IN_GATES = ("against", "class_name", "p_value", "n_to_settle", "images", "n_behind")
 
 
 @pytest.fixture

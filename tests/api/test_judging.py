@@ -72,6 +72,19 @@ class TestAgainstTheBaseline:
         assert "pizza -70.0" in drop.message
         assert drop.images == flips.images == tuple(f"img-{number:03}" for number in range(20))
 
+    def test_images_behind_it_are_counted_although_the_first_are_named(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated(n_images=90))
+        of_class = GateSpec(metric="recall", min=0.9, classes=("pizza",))
+        class_drop = replace(DROP, metric="recall", classes=("pizza",))
+        gates = judged(
+            plan(DROP, FLIPS, of_class, class_drop), evaluated(n_images=90, n_wrong=75, weights="f")
+        )
+        assert [(gate.state, len(gate.images), gate.n_behind) for gate in gates] == [
+            ("fail", 20, 75), ("fail", 20, 75), ("fail", 20, 25), ("fail", 20, 25)
+        ]  # fmt: skip
+
     def test_all_gates_are_decided_whatever_the_first_says(self, plan, evaluated, accepted):
         accepted()
         absolute = GateSpec(metric="top1", min=0.9)

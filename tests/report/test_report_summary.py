@@ -144,12 +144,12 @@ class TestGates:
         assert self.row(state="fail", message="x" * 500).endswith(f"| `{'x' * 239}…` |")
 
     def test_images_are_folded_away_and_capped(self):
-        images = tuple(f"s{i}" for i in range(23))
-        gate = make_gate(state="fail", images=images)
+        images = tuple(f"s{i}" for i in range(20))
+        gate = make_gate(state="fail", images=images, n_behind=1045)
         summary = render_summary(make_run([make_cell(gates=(gate,))]))
         assert (
-            "<details><summary>23 images behind <code>digits/tiny/photo</code> <code>Top-1</code></summary>\n\n"
-            "Sample ids: " + ", ".join(f"s{i}" for i in range(20)) + ", …\n\n</details>"
+            "<details><summary>20 of 1,045 images behind <code>digits/tiny/photo</code> <code>Top-1</code></summary>\n\n"
+            "Sample ids: " + ", ".join(images) + ", …\n\n</details>"
         ) in summary
 
     def test_gates_of_a_cell_with_the_same_images_share_a_fold(self):
