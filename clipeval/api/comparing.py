@@ -98,10 +98,23 @@ class _WholeRun:
         return found
 
     def with_baseline(self) -> list[Comparison]:
-        """Compare every cell with what it was."""
-        pairs = [(self.comparer.in_baseline(now), now) for now in self.cells]
-        compared = [self._compare(was, now, "baseline") for was, now in pairs if was is not None]
-        return [one for one in compared if one is not None]
+        """Compare every cell with what it was; cells that cannot be for one cause are told of together."""
+        compared: list[Comparison] = []
+        not_compared: dict[str, list[str]] = {}
+        for now in self.cells:
+            was = self.comparer.in_baseline(now)
+            if was is None:
+                continue
+            try:
+                compared.append(self.comparer.compare(was, now, kind="baseline"))
+            except (ComparisonError, ScoringError) as error:
+                cause = error.cause if isinstance(error, ComparisonError) else str(error)
+                not_compared.setdefault(cause, []).append(now.cell)
+        for cause, cells in not_compared.items():
+            named = cells[0] if len(cells) == 1 else f"{cells[0]} and {len(cells) - 1:,} more"
+            source = self.comparer.request.baseline
+            self._say("not-compared", f"{named}, with the baseline {source}: {cause}")
+        return compared
 
     def holdouts(self) -> list[Holdout]:
         """Confirm the best template of each data set and model on images it was not chosen on."""

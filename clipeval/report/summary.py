@@ -108,6 +108,10 @@ def _warnings(record: RunRecord) -> list[str]:
         f"**Images left out** of {escape(key)}: {count(one.n_failed)} of {count(one.n_expected)}."
         for key, one in failed.items()
     ]
+    not_compared = [one.message for one in record.notices if one.code == "not-compared"]
+    if not_compared:
+        more = f" ({count(len(not_compared) - 1)} more in run.json)" if not_compared[1:] else ""
+        found.append(f"**Not compared**: {escape_sentence(not_compared[0])}{more}.")
     return found
 
 

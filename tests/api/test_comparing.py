@@ -214,7 +214,16 @@ class TestBaseline:
     def test_other_images_are_said_and_not_compared(self, evaluated, compared, baseline):
         record = compared(evaluated(n_images=20), request=baseline(evaluated()))
         assert (record.comparisons, notices(record)) == ((), ["not-compared"])
-        assert "10 images only in the base" in record.notices[0].message
+        assert record.notices[0].message.startswith(
+            "food/m/photo, with the baseline baselines/food.json: 10 images only in the base: img-020"
+        )
+
+    def test_cells_not_compared_for_one_cause_are_said_once(self, evaluated, compared, baseline):
+        names = ("photo", "plate", "snap")
+        request = baseline(*(evaluated(name) for name in names))
+        record = compared(*(evaluated(name, n_images=20) for name in names), request=request)
+        (notice,) = record.notices
+        assert notice.message.startswith("food/m/photo and 2 more, with the baseline ")
 
     @pytest.mark.parametrize("content", [None, "{}"])
     def test_one_that_is_gone_or_broken_by_now_is_an_error(

@@ -62,6 +62,21 @@ def test_gates_that_judge_no_cell_are_named():
     assert "not for a pull request" not in summary
 
 
+def test_a_baseline_that_cannot_be_compared_is_one_line_whatever_the_gates():
+    first, second = (
+        Notice("not-compared", f"{cell}, with the baseline b.json: 10 images only in the base")
+        for cell in ("digits/tiny/photo and 2 more", "ink/tiny/photo")
+    )
+    run = make_run([make_cell(gates=(make_gate(),))], notices=(first,))
+    said = (
+        "**Not compared**: digits/tiny/photo and 2 more, with the baseline b.json: "
+        "10 images only in the base"
+    )
+    assert f"1 gate passed\n\n{said}.\n\n" in render_summary(run)
+    both = replace(run, notices=(first, second))
+    assert f"\n\n{said} (1 more in run.json).\n\n" in render_summary(both)
+
+
 def test_cells_are_a_table():
     lines = render_summary(make_run([make_cell(gates=(make_gate(),))])).splitlines()
     assert len(lines) == 5
