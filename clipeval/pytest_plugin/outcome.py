@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from clipeval.records.gate_images import images_account
+from clipeval.records.holdout_lines import holdout_lines
 from clipeval.records.shared_causes import told_once
 from clipeval.records.stated_gates import gate_account, is_judged, stated_gates, verdict_word
 from clipeval.wording import count
@@ -163,11 +164,7 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     ]
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
-    lines += [
-        f"holdout {one.dataset}, {one.model}: '{one.winner}' won on {count(one.n_explored, 'image')} with "
-        f"{one.ranking[0].top1:.1%}; on the {one.n_held_out:,} held out it has {one.winner_held_out:.1%}"
-        for one in record.holdouts
-    ]
+    lines += holdout_lines(record.holdouts, quote=str)
     verdict = verdict_word(record).lower()
     if not is_judged(record):
         verdict += f", {gate_account(record)}"

@@ -182,6 +182,8 @@ def test_options_name_a_baseline_a_margin_and_a_holdout(project, accept):
     ]
     (holdout,) = record["holdouts"]
     assert (holdout["fraction"], holdout["n_explored"] + holdout["n_held_out"]) == (0.5, 20)
+    line = "holdout digits, tiny: '*' on 10 images with *; on the 10 held out it has *%, * [[]*] points against '*' (p *)"
+    result.stdout.fnmatch_lines([line])
 
 
 def test_a_missing_baseline_fails_each_cell_that_needs_it(project):

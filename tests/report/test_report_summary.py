@@ -343,16 +343,16 @@ class TestMoved:
 
 def test_holdout_is_one_sentence():
     assert (
-        'Holdout (digits, tiny): "ensemble" won on 450 images with 93.1%; on the 449 held out it has 92.0% '
-        f'(0.0 points [{M}0.7, +0.7] against "photo").'
+        "Holdout digits, tiny: 'ensemble' won on 450 images with 93.1%; on the 449 held out it has 92.0%, "
+        f"0.0 [{M}0.7, +0.7] points against 'photo' (p 0.910)."
     ) in render_summary(make_run([make_cell()], holdouts=(make_holdout(),))).splitlines()
 
 
 def test_holdouts_of_one_model_are_told_apart_by_their_setting():
     holdouts = (make_holdout(ranking=()), make_holdout(setting="cuda-bf16"))
     summary = render_summary(make_run([make_cell()], holdouts=holdouts))
-    assert 'Holdout (digits, tiny, cpu-fp32): "ensemble" won on 450 images; on the 449' in summary
-    assert "Holdout (digits, tiny, cuda-bf16):" in summary
+    assert "Holdout digits, tiny, cpu-fp32: 'ensemble' won on 450 images; on the 449" in summary
+    assert "Holdout digits, tiny, cuda-bf16:" in summary
 
 
 class TestBaseline:
