@@ -60,6 +60,16 @@ class ScoringError(ClipEvalError):
 class ComparisonError(ClipEvalError):
     """Two cells or runs cannot be compared image by image; the message says what differs."""
 
+    def __init__(self, message: str, *, cause: str | None = None) -> None:
+        """Keep the cause apart, so that cells of one cause can be told of together.
+
+        Args:
+            message: all there is to say.
+            cause: what differs, without the names of the cells; the message if None.
+        """
+        super().__init__(message)
+        self.cause = cause or message
+
 
 class StoreError(ClipEvalError):
     """A run folder, a baseline or a cache entry cannot be read or written."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from clipeval.errors import ConfigError
@@ -14,10 +14,12 @@ from clipeval.records import (
     DatasetSpec,
     GateSpec,
     ModelSpec,
+    Notice,
     Precision,
     SuiteSpec,
     TemplateSpec,
 )
+from clipeval.records.stated_gates import GATE_NOT_APPLIED
 
 _BACKENDS = "auto|torch|compile|openvino|onnxruntime"
 _SETTING = re.compile(
@@ -91,6 +93,24 @@ def applies(gate: GateSpec, cell: Cell) -> bool:
     return all(not ids or one in ids for ids, one in wanted)
 
 
+def unjudged_gates(plan: Plan, cells: Collection[Cell]) -> tuple[GateSpec, ...]:
+    """Return the gates of a suite that judge none of these cells: a run must not pass because nobody looked.
+
+    Args:
+        plan: of the suite.
+        cells: of the plan, those that are run.
+    """
+    return tuple(
+        gate for gate in plan.suite.gates if not any(_judges(plan, gate, cell) for cell in cells)
+    )
+
+
+def not_applied(suite: SuiteSpec, gate: GateSpec, why: str) -> Notice:
+    """Say that a gate judges none of the cells that are run."""
+    place = gate.where or suite.name
+    return Notice(GATE_NOT_APPLIED, f"{place}: the gate on {gate.metric} is not decided: {why}")
+
+
 def reference_cell(plan: Plan, cell: Cell, against: Against) -> Cell | None:
     """Return the cell that a cell is compared with inside its suite, which may be itself.
 
@@ -147,6 +167,16 @@ def item_name_of(cell_id: str) -> str:
         return cell_id
     named = _SETTING.sub(r"-\g<setting>", template)
     return f"{dataset}[{model}-{named}]"
+
+
+def _judges(plan: Plan, gate: GateSpec, cell: Cell) -> bool:
+    """Say whether a gate decides anything about a cell, other than comparing a reference with itself."""
+    if not applies(gate, cell):
+        return False
+    if gate.min is not None or gate.max is not None or gate.against == "baseline":
+        return True
+    reference = reference_cell(plan, cell, gate.against)
+    return reference is None or reference.id != cell.id
 
 
 def _coordinates(cell: Cell) -> tuple[str, ...]:

@@ -94,6 +94,10 @@ class Comparer:
         """Return the cells of the baseline; none if there is no baseline."""
         return [one.outcomes for one in self.baseline.cells.values()] if self.baseline else []
 
+    def is_in_suite(self, cell: str) -> bool:
+        """Say whether the suite still has a cell of the baseline, run or not; unknown counts as yes."""
+        return self.request.suite_cells is None or cell in self.request.suite_cells
+
     def in_baseline(self, cell: CellOutcomes) -> CellOutcomes | None:
         """Return what a cell was in the baseline."""
         return find_counterpart(self.baseline_cells(), cell, any_model=self.request.any_model)

@@ -98,10 +98,23 @@ class _WholeRun:
         return found
 
     def with_baseline(self) -> list[Comparison]:
-        """Compare every cell with what it was."""
-        pairs = [(self.comparer.in_baseline(now), now) for now in self.cells]
-        compared = [self._compare(was, now, "baseline") for was, now in pairs if was is not None]
-        return [one for one in compared if one is not None]
+        """Compare every cell with what it was; cells that cannot be for one cause are told of together."""
+        compared: list[Comparison] = []
+        not_compared: dict[str, list[str]] = {}
+        for now in self.cells:
+            was = self.comparer.in_baseline(now)
+            if was is None:
+                continue
+            try:
+                compared.append(self.comparer.compare(was, now, kind="baseline"))
+            except (ComparisonError, ScoringError) as error:
+                cause = error.cause if isinstance(error, ComparisonError) else str(error)
+                not_compared.setdefault(cause, []).append(now.cell)
+        for cause, cells in not_compared.items():
+            named = cells[0] if len(cells) == 1 else f"{cells[0]} and {len(cells) - 1:,} more"
+            source = self.comparer.request.baseline
+            self._say("not-compared", f"{named}, with the baseline {source}: {cause}")
+        return compared
 
     def holdouts(self) -> list[Holdout]:
         """Confirm the best template of each data set and model on images it was not chosen on."""
@@ -141,24 +154,21 @@ class _WholeRun:
         new = [
             now for now in self.cells if counterparts[now.cell] is None and now.cell not in guests
         ]
+        is_in_suite = self.comparer.is_in_suite
+        gone = [was for was in left if not is_in_suite(was.cell)]
         renamed = {
-            was.cell: now.cell for now in new if (was := find_renamed(left, now)) is not None
+            was.cell: now.cell for now in new if (was := find_renamed(gone, now)) is not None
         }
-
-        def is_known(cell: str) -> bool:
-            return request.suite_cells is None or cell in request.suite_cells
-
-        gone = [was.cell for was in left if not is_known(was.cell)]
         return BaselineUse(
             source=baseline.source,
             accepted=baseline.accepted,
             is_gated=request.has_baseline_gates,
-            missing_cells=tuple(cell for cell in gone if cell not in renamed),
-            renamed_cells=tuple((was, now) for was, now in renamed.items() if was in gone),
+            missing_cells=tuple(was.cell for was in gone if was.cell not in renamed),
+            renamed_cells=tuple(renamed.items()),
             skipped_cells=tuple(
                 was.cell
                 for was in left
-                if is_known(was.cell) and was.cell not in self.record.planned_cells
+                if is_in_suite(was.cell) and was.cell not in self.record.planned_cells
             ),
             new_cells=tuple(now.cell for now in new if now.cell not in renamed.values()),
             changes=environment_changes(baseline.environment, self.record.environment),

@@ -73,13 +73,17 @@ class Judge:
         if found is not None:
             return found
         message = f"the baseline {baseline.source} has no cell '{outcomes.cell}'"
-        renamed = find_renamed(self.comparer.baseline_cells(), outcomes)
+        then = self.comparer.baseline_cells()
+        gone = [one for one in then if not self.comparer.is_in_suite(one.cell)]
+        renamed = find_renamed(gone, outcomes)
         if renamed is not None:
             message += (
-                f"; it has the same prompts and images as '{renamed.cell}', so rename it back"
+                f"; it has the same prompts and images as '{renamed.cell}', so rename it back, or"
             )
+        else:
+            message += ";"
         return Absent(
-            f"{message}; or accept a run that has it: clipeval baseline accept RUN", state="fail"
+            f"{message} accept a run that has it: clipeval baseline accept RUN", state="fail"
         )
 
     def _reference(

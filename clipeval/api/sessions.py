@@ -17,7 +17,7 @@ from clipeval.config import resolve_dataset
 from clipeval.datasets import ImageDataset, open_dataset
 from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
-from clipeval.plan import Cell, build_plan
+from clipeval.plan import Cell, build_plan, not_applied, unjudged_gates
 from clipeval.records import Baseline, CellError, CellResult, EvaluatedCell, SuiteSpec
 from clipeval.records.model_names import parse_model
 from clipeval.store import EmbeddingCache, Memory
@@ -37,6 +37,15 @@ class _OpenSuite:
     """The file that the suite is of; None as long as only guests have asked for it."""
     planned: set[str] = field(default_factory=set)
     """Ids of the cells that the suite itself has, whose gates are decided."""
+
+    def say_unjudged(self, cells: list[Cell]) -> None:
+        """Tell of the gates that judge none of the cells that were chosen."""
+        if self.judge is None:
+            return
+        plan = self.judge.plan
+        why = "it judges none of the cells that were chosen"
+        said = [not_applied(plan.suite, gate, why) for gate in unjudged_gates(plan, cells)]
+        self.outcome.notices = (*self.outcome.notices, *said)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,11 +89,15 @@ class EvaluationSession:
             StoreError: as suite_baseline.
         """
         self._baselines.update(baselines or {})
+        chosen: dict[str, list[Cell]] = {}
         for suite, cell in cells:
             opened = self._open(suite, is_guest=False)
             opened.meanings.claim(cell)
             opened.planned.add(cell.id)
             opened.outcome.planned[cell.id] = None
+            chosen.setdefault(suite.name, []).append(cell)
+        for name, of_suite in chosen.items():
+            self._suites[name].say_unjudged(of_suite)
 
     def evaluate(
         self, suite: SuiteSpec, cell: Cell, *, is_guest: bool = False, place: int = 0
@@ -184,8 +197,8 @@ class EvaluationSession:
             baseline = self._baselines.get(suite.name) or suite_baseline(suite)
             opened.judge = Judge.of(build_plan(suite), baseline)
             opened.outcome.comparer = opened.judge.comparer
+            opened.outcome.notices = suite.notices
         opened.owner = suite.path
-        opened.outcome.notices = suite.notices
         return opened
 
     def _evaluator(self, suite: SuiteSpec) -> Evaluator:

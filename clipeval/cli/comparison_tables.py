@@ -9,10 +9,10 @@ from rich import box
 from rich.table import Table
 
 from clipeval.cli.console import plain
-from clipeval.wording import count, p_text, points, points_interval, probability
+from clipeval.wording import p_text, points, points_interval, probability
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records import Baseline, Comparison, Difference, Holdout
+    from clipeval.records import Baseline, Comparison, Difference
 
 N_CLASSES = 3
 N_IMAGES = 5
@@ -74,17 +74,6 @@ def details(comparison: Comparison) -> list[str]:
     return lines
 
 
-def holdout_text(found: Holdout) -> str:
-    """Say who won on which images, and what is left of it on the others."""
-    best = found.ranking[0]
-    confirmed = found.confirmation
-    return (
-        f"holdout {found.dataset}, {found.model}: '{found.winner}' won on {count(found.n_explored, 'image')} "
-        f"with {best.top1:.1%}; on the {found.n_held_out:,} held out it has {found.winner_held_out:.1%}, "
-        f"{difference_text(confirmed.top1)} points against '{found.opponent}' ({_chance_text(confirmed)})"
-    )
-
-
 def baseline_table(baseline: Baseline) -> Table:
     """One row a cell of a baseline."""
     table = Table(box=box.SIMPLE_HEAD)
@@ -123,11 +112,6 @@ def _chance(comparison: Comparison) -> str:
     """Format the p value, adjusted where it was; a reproduction has none."""
     adjusted = _adjusted(comparison)
     return "-" if adjusted is None else probability(adjusted)
-
-
-def _chance_text(comparison: Comparison) -> str:
-    adjusted = _adjusted(comparison)
-    return "no test" if adjusted is None else p_text(adjusted)
 
 
 def _adjusted(comparison: Comparison) -> float | None:

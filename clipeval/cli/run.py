@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipeval import api
-from clipeval.cli.comparison_tables import comparisons_table, details, holdout_text
+from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.tables import cells_table, gates_table
+from clipeval.records.holdout_lines import holdout_lines
 from clipeval.records.precision_costs import cost_lines
 from clipeval.records.shared_causes import told_once
+from clipeval.records.stated_gates import gate_account, is_judged, verdict_word
 from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
@@ -239,9 +241,8 @@ def _print_record(record: RunRecord, folder: Path) -> None:
                 print_error("\n  ".join([f"{cell.id}: {gates.lines[0]}", *gates.lines[1:]]))
     colour = VERDICT_COLOURS[record.verdict]
     partial = " (partial: some cells are missing)" if record.status == "partial" else ""
-    has_gates = any(cell.gates for cell in record.cells)
-    verdict = record.verdict.upper() if has_gates or record.verdict != "pass" else "DONE, no gates"
-    out.print(f"[bold {colour}]{verdict}[/]{partial}  {plain(str(folder))}")
+    unjudged = "" if is_judged(record) else f", {gate_account(record)}"
+    out.print(f"[bold {colour}]{verdict_word(record)}[/]{unjudged}{partial}  {plain(str(folder))}")
     out.print(f"report: {plain(str(folder / 'report.html'))}")
 
 
@@ -249,8 +250,8 @@ def _print_comparisons(record: RunRecord) -> None:
     for kind in ("template", "model", "baseline"):
         if of_kind := [one for one in record.comparisons if one.kind == kind]:
             out.print(comparisons_table(of_kind))
-    for found in record.holdouts:
-        out.print(holdout_text(found))
+    for line in holdout_lines(record.holdouts, quote=plain):
+        out.print(line)
     if record.baseline is not None:
         _print_baseline(record, record.baseline)
 

@@ -45,9 +45,10 @@ def pair_images(base: CellOutcomes, candidate: CellOutcomes) -> PairedCells:
         *_preprocessing_differences(base, candidate),
     ]
     if differences:
+        cause = f"{'; '.join(differences)}; evaluate both on the same images and labels"
         raise ComparisonError(
-            f"{base.cell} (base) and {candidate.cell} (candidate) cannot be compared: "
-            f"{'; '.join(differences)}; evaluate both on the same images and labels"
+            f"{base.cell} (base) and {candidate.cell} (candidate) cannot be compared: {cause}",
+            cause=cause,
         )
     return PairedCells(in_canonical_order(base), in_canonical_order(candidate))
 

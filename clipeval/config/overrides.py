@@ -11,7 +11,7 @@ from clipeval.config.comparison_options import with_comparison_options
 from clipeval.config.options import Overrides
 from clipeval.config.resolve import resolve_dataset, resolve_template
 from clipeval.errors import ConfigError
-from clipeval.plan import applies, build_plan
+from clipeval.plan import build_plan, not_applied, unjudged_gates
 from clipeval.records import (
     DatasetSpec,
     ModelSpec,
@@ -90,20 +90,19 @@ def override(
 
 
 def _unapplied_gates(suite: SuiteSpec, overrides: Overrides) -> Iterator[Notice]:
-    """Name the gates that no cell is left for: a run must not pass because nobody looked."""
-    cells = build_plan(suite).cells
+    """Name the gates that no cell is left for."""
     axes = [overrides.option(name) for name in ("model", "dataset", "template")]
     settings = [overrides.option(name) for name in ("device", "precision", "backend")]
-    for gate in suite.gates:
-        if not any(applies(gate, cell=cell) for cell in cells):
-            # Ids of cells change with devices, precisions and the backend.
-            *first, last = [*axes, *settings] if gate.cells else axes
-            yield Notice(
-                "gate-not-applied",
-                f"{gate.where or suite.name}: the gate on {gate.metric} is not decided: it applies "
-                "to none of the cells that the command line leaves; drop "
-                f"{', '.join(first)} or {last}, or name what the gate names",
-            )
+    plan = build_plan(suite)
+    for gate in unjudged_gates(plan, plan.cells):
+        # Ids of cells change with devices, precisions and the backend.
+        *first, last = [*axes, *settings] if gate.cells else axes
+        yield not_applied(
+            suite,
+            gate,
+            "it judges none of the cells that the command line leaves; drop "
+            f"{', '.join(first)} or {last}, or name what the gate names",
+        )
 
 
 def _models(overrides: Overrides, own: tuple[ModelSpec, ...], base: Path) -> tuple[ModelSpec, ...]:

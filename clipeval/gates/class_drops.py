@@ -12,7 +12,7 @@ from clipeval.comparison.classes import class_proportions
 from clipeval.comparison.pairing import PairedCells, pair_images
 from clipeval.comparison.wording import reproduction_text
 from clipeval.gates.per_class import chosen_classes, unknown_classes
-from clipeval.gates.relative import MAX_IMAGES, newly_wrong, undecided
+from clipeval.gates.relative import newly_wrong, undecided
 from clipeval.gates.settling import CONFIDENCE, images_for_drop, settle_text
 from clipeval.records import (
     CellOutcomes,
@@ -22,6 +22,7 @@ from clipeval.records import (
     Reproduction,
     Verdict,
 )
+from clipeval.records.gate_images import MAX_NAMED
 from clipeval.records.results import IntArray
 from clipeval.stats import Interval, holm
 from clipeval.wording import SIGNIFICANCE, count, margin_text, p_text, points, points_interval
@@ -73,6 +74,8 @@ class _ClassPair:
     proportions: PairedProportions | None
     """None if the class has no images, or all of one group."""
     newly_wrong: tuple[str, ...]
+    """The first of them."""
+    n_newly_wrong: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ class _TestedClass:
     n: int
     proportions: PairedProportions
     newly_wrong: tuple[str, ...]
+    """The first of them."""
+    n_newly_wrong: int
     p_dropped: float
     """Of the drop being within the margin, by Holm over the classes."""
     p_kept: float
@@ -99,13 +104,14 @@ def _count(paired: PairedCells, key: str, groups: IntArray | None) -> _ClassPair
     index = paired.candidate.class_keys.index(key)
     of_class = paired.candidate.labels == index
     was_right, is_right = paired.base.predicted == index, paired.candidate.predicted == index
-    flipped = np.flatnonzero(of_class & was_right & ~is_right)[:MAX_IMAGES].tolist()
+    flipped = np.flatnonzero(of_class & was_right & ~is_right).tolist()
     n_images = int(np.count_nonzero(of_class))
     return _ClassPair(
         name=paired.candidate.class_names[index],
         n=n_images,
         proportions=class_proportions(paired, index, groups) if n_images else None,
-        newly_wrong=tuple(paired.candidate.sample_ids[i] for i in flipped),
+        newly_wrong=tuple(paired.candidate.sample_ids[i] for i in flipped[:MAX_NAMED]),
+        n_newly_wrong=len(flipped),
     )
 
 
@@ -126,6 +132,7 @@ def _test_all(margin: float, counted: Sequence[_ClassPair]) -> list[_TestedClass
             n=one.n,
             proportions=pair,
             newly_wrong=one.newly_wrong,
+            n_newly_wrong=one.n_newly_wrong,
             p_dropped=p_dropped,
             p_kept=pair.p_beyond(-margin, "greater"),
         )
@@ -152,6 +159,7 @@ def _result(margin: float, one: _TestedClass, *, n_classes: int, against: str) -
         p_value=one.p_dropped,
         n_to_settle=n_to_settle,
         images=one.newly_wrong if one.state != "pass" else (),
+        n_behind=one.n_newly_wrong if one.state != "pass" else None,
     )
 
 
@@ -197,6 +205,7 @@ def _of_reproduction(
         message=f"recall: {reproduction_text(reproduction, comparison.n_images)}",
         against=against,
         images=() if reproduction.is_within else newly_wrong(comparison),
+        n_behind=None if reproduction.is_within else comparison.n_newly_wrong,
     )
 
 

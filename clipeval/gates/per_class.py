@@ -13,9 +13,10 @@ from scipy.special import bdtr, bdtrc
 from clipeval.comparison.binary import group_indices
 from clipeval.errors import did_you_mean
 from clipeval.gates.absolute import digits_apart, side
-from clipeval.gates.relative import MAX_IMAGES, kept_open, undecided
+from clipeval.gates.relative import kept_open, undecided
 from clipeval.gates.settling import images_for_share, settle_text
 from clipeval.records import CellOutcomes, GateResult, GateSpec, Verdict
+from clipeval.records.gate_images import MAX_NAMED
 from clipeval.records.results import BoolArray, IntArray
 from clipeval.stats import (
     Clustering,
@@ -76,7 +77,7 @@ def unknown_classes(
     told = ", ".join(f"'{name}'{did_you_mean(name, known)}" for name in names)
     cause = (
         f"{cell.dataset} has no {'class' if len(names) == 1 else 'classes'} {told}; "
-        f"available: {', '.join(cell.class_names[:MAX_IMAGES])}"
+        f"available: {', '.join(cell.class_names[:MAX_NAMED])}"
     )
     return [kept_open(gate.metric, kind, limit, cause)]
 
@@ -141,7 +142,7 @@ def _count(metric: str, cell: CellOutcomes, index: int, groups: IntArray | None)
     is_label: BoolArray = cell.labels == index
     is_predicted: BoolArray = cell.predicted == index
     considered = is_label if metric == "recall" else is_predicted
-    wrong = np.flatnonzero(considered & (is_label != is_predicted))[:MAX_IMAGES]
+    wrong = np.flatnonzero(considered & (is_label != is_predicted))[:MAX_NAMED]
     return _Counted(
         name=cell.class_names[index],
         n_right=int(np.count_nonzero(is_label & is_predicted)),
@@ -218,6 +219,7 @@ def _decide_class(
         p_value=p_value,
         n_to_settle=n_to_settle,
         images=one.wrong_images if state != "pass" else (),
+        n_behind=one.n - one.n_right if state != "pass" else None,
     )
 
 

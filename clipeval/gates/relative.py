@@ -14,12 +14,12 @@ from clipeval.gates.settling import (
     settle_text,
 )
 from clipeval.records import Comparison, Difference, GateResult, Verdict
+from clipeval.records.gate_images import MAX_NAMED
 from clipeval.records.results import GateKind
 from clipeval.records.shared_causes import gate_text
 from clipeval.stats import Clustering, effective_wilson_interval, wilson_interval
 from clipeval.wording import margin_text, p_text, points, points_interval
 
-MAX_IMAGES = 20
 N_CLASSES = 3
 _SAYS: Mapping[Verdict, str] = {
     "pass": "a drop of more than {margin} is ruled out",
@@ -71,6 +71,7 @@ def decide_drop(metric: str, margin: float, comparison: Comparison, *, against: 
         against=against,
         n_to_settle=n_to_settle,
         images=newly_wrong(comparison) if state != "pass" else (),
+        n_behind=comparison.n_newly_wrong if state != "pass" else None,
     )
 
 
@@ -125,6 +126,7 @@ def decide_flip_rate(
         against=against,
         n_to_settle=n_to_settle,
         images=newly_wrong(comparison) if state != "pass" else (),
+        n_behind=comparison.n_newly_wrong if state != "pass" else None,
     )
 
 
@@ -186,7 +188,7 @@ def kept_open(
 
 def newly_wrong(comparison: Comparison) -> tuple[str, ...]:
     """Return the ids of the first newly wrong images."""
-    return tuple(flip.sample_id for flip in comparison.newly_wrong[:MAX_IMAGES])
+    return tuple(flip.sample_id for flip in comparison.newly_wrong[:MAX_NAMED])
 
 
 def _difference(metric: str, comparison: Comparison) -> Difference | None:

@@ -109,8 +109,9 @@ def images_by_width(
         return None
     z_test, z_power = float(ndtri(CONFIDENCE)), float(ndtri(POWER))
     # The side that the limit is on: intervals of macro averages are lopsided.
-    standard_error = (value - low if limit < value else high - value) / z_test
-    root = float((z_test + z_power) * standard_error) / distance
+    side = value - low if limit < value else high - value
+    # In this order nothing is rounded away, however small both are.
+    root = (side / distance) * (z_test + z_power) / z_test
     needed = n_images * root * root
     return max(1, math.ceil(needed)) if needed <= _MOST_IMAGES else None
 

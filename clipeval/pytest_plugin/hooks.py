@@ -25,6 +25,7 @@ from clipeval.pytest_plugin.state import (
     session_of,
 )
 from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
+from clipeval.wording import count
 
 if TYPE_CHECKING:
     from clipeval.records import Baseline, SuiteSpec
@@ -78,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if config.pluginmanager.hasplugin("xdist") and not is_worker(config):
-        config.pluginmanager.register(_FromWorkers(), "clipeval-from-workers")
+        config.pluginmanager.register(_FromWorkers(config.rootpath), "clipeval-from-workers")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -220,16 +221,32 @@ def pytest_report_teststatus(
 class _FromWorkers:
     """On the controller, which collects nothing itself: what workers will do, and what they found."""
 
-    def __init__(self) -> None:
+    def __init__(self, rootpath: Path) -> None:
+        self._rootpath = rootpath
         self._is_checked = False
+        self._n_uncollected = 0
+        """Suite files that could not be collected."""
         self._baselines: Mapping[str, Baseline] = {}
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Count suite files that workers could not collect; xdist hands on each error once."""
+        is_own = is_suite(self._rootpath / report.nodeid, is_named=True)
+        self._n_uncollected += report.failed and is_own
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401 (xdist is not typed)
-        """Check the suites that were collected, before any cell is given out."""
+        """Check the suites that were collected, before any cell is given out.
+
+        Raises:
+            UsageError: as pytest_collection_finish.
+            Interrupted: a suite cannot be collected; a run without workers ends here too, with exit code 2.
+        """
         if self._is_checked:
             return
         self._is_checked = True
+        if self._n_uncollected and not node.config.option.continue_on_collection_errors:
+            errors = count(self._n_uncollected, "error")
+            raise pytest.Session.Interrupted(f"{errors} during collection")
         names: dict[Path, set[str]] = {}
         for id_ in ids:
             file, _, name = id_.partition("::")

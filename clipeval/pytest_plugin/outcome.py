@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from clipeval.records.gate_images import images_account
+from clipeval.records.holdout_lines import holdout_lines
 from clipeval.records.shared_causes import told_once
-from clipeval.records.stated_gates import stated_gates
+from clipeval.records.stated_gates import gate_account, is_judged, stated_gates, verdict_word
 from clipeval.wording import count
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def check_gates(result: CellResult) -> None:
         lines.append(f"  {told.state.upper()}  {message}{against}")
         lines += [f"        {line}" for line in more]
         if gate.images and gate.images not in named:
-            lines.append(f"        images behind it: {', '.join(gate.images)}")
+            lines.append(f"        {images_account(gate)} behind it: {', '.join(gate.images)}")
             named.add(gate.images)
     raise GateFailure("\n".join(map(one_line, lines)))
 
@@ -162,12 +164,11 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
     ]
     said = dict.fromkeys([*record.notices, *(n for cell in record.cells for n in cell.notices)])
     notes = [f"note {notice.code}: {notice.message}" for notice in said]
-    lines += [
-        f"holdout {one.dataset}, {one.model}: '{one.winner}' won on {count(one.n_explored, 'image')} with "
-        f"{one.ranking[0].top1:.1%}; on the {one.n_held_out:,} held out it has {one.winner_held_out:.1%}"
-        for one in record.holdouts
-    ]
-    said_all = [*lines, *notes, f"{record.suite}: {record.verdict}{partial}; {report}"]
+    lines += holdout_lines(record.holdouts, quote=str)
+    verdict = verdict_word(record).lower()
+    if not is_judged(record):
+        verdict += f", {gate_account(record)}"
+    said_all = [*lines, *notes, f"{record.suite}: {verdict}{partial}; {report}"]
     return [one_line(line) for line in said_all]
 
 

@@ -100,6 +100,8 @@ class GateResult:
     """How many images would settle an inconclusive gate; None where none would, or nothing is open."""
     images: tuple[str, ...] = ()
     """Sample ids behind a gate that did not pass, at most 20: those newly wrong, or wrong."""
+    n_behind: int | None = None
+    """How many images are behind such a gate; None where it passed, or nobody counted them."""
     gate: int = 0
     """Which of the suite's gates that apply to the cell this is of, from 0: a limit on classes has a result
     for each class that does not keep it."""

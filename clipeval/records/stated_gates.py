@@ -12,6 +12,9 @@ from clipeval.wording import count
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
     from clipeval.records.results import GateKind, GateResult, RunRecord, Verdict
 
+GATE_NOT_APPLIED = "gate-not-applied"
+"""Code of the notice that a gate of the suite judges none of the cells of a run."""
+NOTHING_JUDGED = "DONE"
 FROM_BEST: tuple[Verdict, ...] = ("pass", "inconclusive", "fail", "error")
 _SAID: dict[Verdict, str] = {
     "fail": "failed",
@@ -45,12 +48,26 @@ def stated_gates(results: Iterable[GateResult]) -> tuple[StatedGate, ...]:
     return tuple(StatedGate(results=tuple(of_gate)) for of_gate in gathered.values())
 
 
+def is_judged(record: RunRecord) -> bool:
+    """Say whether a verdict of pass rests on any gate; another verdict always rests on something."""
+    return record.verdict != "pass" or any(cell.gates for cell in record.cells)
+
+
+def verdict_word(record: RunRecord) -> str:
+    """Return the verdict as it is shown: `PASS`; `DONE` where it is pass and nothing was judged."""
+    return record.verdict.upper() if is_judged(record) else NOTHING_JUDGED
+
+
 def gate_account(record: RunRecord) -> str:
-    """Count the gates of a run by state: `2 of 3 gates passed, 1 failed`; `no gates set`."""
+    """Count the gates of a run by state: `2 of 3 gates passed, 1 failed`; `no gates set`.
+
+    Where the suite has gates and none was about the cells of the run, that is said instead.
+    """
     states = Counter(gate.state for cell in record.cells for gate in stated_gates(cell.gates))
     n_gates = states.total()
     if not n_gates:
-        return "no gates set"
+        has_gates = any(notice.code == GATE_NOT_APPLIED for notice in record.notices)
+        return "none of the suite's gates applies to these cells" if has_gates else "no gates set"
     if states["pass"] == n_gates:
         return f"{count(n_gates, 'gate')} passed"
     rest = [f"{count(states[state])} {word}" for state, word in _SAID.items() if states[state]]

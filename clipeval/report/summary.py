@@ -7,7 +7,9 @@ from dataclasses import replace
 
 from clipeval.records import CellResult, GateResult, RunRecord
 from clipeval.records.cell_changes import change_lines
+from clipeval.records.gate_images import images_account
 from clipeval.records.precision_costs import cost_lines
+from clipeval.records.stated_gates import GATE_NOT_APPLIED, verdict_word
 from clipeval.report import format as fmt
 from clipeval.report.fitting import Section, fit
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
@@ -60,6 +62,7 @@ def render_summary(record: RunRecord) -> str:
         Section(lines=tuple(_warnings(record)), nouns=("warning", "warnings"), between="\n\n"),
         _gate_table(in_rows),
         _open_gates(record if len(open_) > MAX_OPEN else None),
+        _unjudged_gates(record),
         _errors(record),
         moved,
         Section(
@@ -87,7 +90,7 @@ def _headline(record: RunRecord) -> str:
         count(n_images(record), "image"),
         reason(record),
     )
-    return f"**{record.verdict.upper()}** {escape(record.suite)}: {', '.join(counts)}"
+    return f"**{verdict_word(record)}** {escape(record.suite)}: {', '.join(counts)}"
 
 
 def _warnings(record: RunRecord) -> list[str]:
@@ -106,6 +109,10 @@ def _warnings(record: RunRecord) -> list[str]:
         f"**Images left out** of {escape(key)}: {count(one.n_failed)} of {count(one.n_expected)}."
         for key, one in failed.items()
     ]
+    not_compared = [one.message for one in record.notices if one.code == "not-compared"]
+    if not_compared:
+        more = f" ({count(len(not_compared) - 1)} more in run.json)" if not_compared[1:] else ""
+        found.append(f"**Not compared**: {escape_sentence(not_compared[0])}{more}.")
     return found
 
 
@@ -145,13 +152,23 @@ def _open_gates(record: RunRecord | None) -> Section:
     )
 
 
+def _unjudged_gates(record: RunRecord) -> Section:
+    messages = [one.message for one in record.notices if one.code == GATE_NOT_APPLIED]
+    return Section(
+        opening="Gates of the suite that judge no cell of this run:\n\n",
+        lines=tuple(f"- {escape_sentence(message)}" for message in dict.fromkeys(messages)),
+        nouns=("gate that judges no cell", "gates that judge no cell"),
+        most=MAX_NAMED,
+    )
+
+
 def _images_behind(gates: _Gates) -> Section:
     """Fold away the images behind gates that have a row; gates of a cell with the same ones share a fold."""
-    behind: dict[tuple[str, tuple[str, ...]], list[GateResult]] = {}
+    behind: dict[tuple[str, tuple[str, ...], int | None], list[GateResult]] = {}
     for cell, gate in gates:
         if gate.images:
-            behind.setdefault((cell.id, gate.images), []).append(gate)
-    folds = [_images(cell, images, of) for (cell, images), of in behind.items()]
+            behind.setdefault((cell.id, gate.images, gate.n_behind), []).append(gate)
+    folds = [_images(cell, images, of) for (cell, images, _), of in behind.items()]
     return Section(
         lines=tuple(folds),
         nouns=("list of images behind gates", "lists of images behind gates"),
@@ -163,9 +180,10 @@ def _images(cell: str, images: tuple[str, ...], gates: list[GateResult]) -> str:
     names = ", ".join(code_html(gate_name(gate)) for gate in gates[:_SHARING])
     if len(gates) > _SHARING:
         names += f" and {count(len(gates) - _SHARING, 'more gate')}"
-    title = f"{count(len(images), 'image')} behind {code_html(cell)} {names}"
+    title = f"{images_account(gates[0])} behind {code_html(cell)} {names}"
     shown = ", ".join(escape(image) for image in images[:MAX_IMAGES])
-    more = ", …" if len(images) > MAX_IMAGES else ""
+    n_behind = max(len(images), gates[0].n_behind or 0)
+    more = ", …" if n_behind > MAX_IMAGES else ""
     return f"{details_start(title)}Sample ids: {shown}{more}{DETAILS_END}"
 
 

@@ -12,7 +12,7 @@ from clipeval.api.recording import planned_record
 from clipeval.store import dump_run, read_run
 
 NEW_IN_RUNS = ("reference_model", "comparisons", "holdouts", "baseline", "guest_cells")
-NEW_IN_GATES = ("against", "class_name", "p_value", "n_to_settle", "images")
+NEW_IN_GATES = ("against", "class_name", "p_value", "n_to_settle", "images", "n_behind")
 
 
 @pytest.fixture
@@ -176,6 +176,16 @@ class TestBaseline:
         assert record.baseline.new_cells == ("food/m/plate",)
         assert record.verdict == "pass"
 
+    def test_a_new_cell_with_the_prompts_of_a_deselected_one_is_new(
+        self, evaluated, compared, baseline
+    ):
+        request = baseline(
+            evaluated("photo", prompt="a"), suite_cells=("food/m/photo", "food/m/snap")
+        )
+        use = compared(evaluated("snap", prompt="a"), request=request).baseline
+        assert (use.renamed_cells, use.new_cells) == ((), ("food/m/snap",))
+        assert use.skipped_cells == ("food/m/photo",)
+
     def test_a_cell_that_was_deselected_is_skipped(self, evaluated, compared, baseline):
         request = baseline(
             evaluated("photo"),
@@ -204,7 +214,16 @@ class TestBaseline:
     def test_other_images_are_said_and_not_compared(self, evaluated, compared, baseline):
         record = compared(evaluated(n_images=20), request=baseline(evaluated()))
         assert (record.comparisons, notices(record)) == ((), ["not-compared"])
-        assert "10 images only in the base" in record.notices[0].message
+        assert record.notices[0].message.startswith(
+            "food/m/photo, with the baseline baselines/food.json: 10 images only in the base: img-020"
+        )
+
+    def test_cells_not_compared_for_one_cause_are_said_once(self, evaluated, compared, baseline):
+        names = ("photo", "plate", "snap")
+        request = baseline(*(evaluated(name) for name in names))
+        record = compared(*(evaluated(name, n_images=20) for name in names), request=request)
+        (notice,) = record.notices
+        assert notice.message.startswith("food/m/photo and 2 more, with the baseline ")
 
     @pytest.mark.parametrize("content", [None, "{}"])
     def test_one_that_is_gone_or_broken_by_now_is_an_error(

@@ -72,6 +72,19 @@ class TestAgainstTheBaseline:
         assert "pizza -70.0" in drop.message
         assert drop.images == flips.images == tuple(f"img-{number:03}" for number in range(20))
 
+    def test_images_behind_it_are_counted_although_the_first_are_named(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated(n_images=90))
+        of_class = GateSpec(metric="recall", min=0.9, classes=("pizza",))
+        class_drop = replace(DROP, metric="recall", classes=("pizza",))
+        gates = judged(
+            plan(DROP, FLIPS, of_class, class_drop), evaluated(n_images=90, n_wrong=75, weights="f")
+        )
+        assert [(gate.state, len(gate.images), gate.n_behind) for gate in gates] == [
+            ("fail", 20, 75), ("fail", 20, 75), ("fail", 20, 25), ("fail", 20, 25)
+        ]  # fmt: skip
+
     def test_all_gates_are_decided_whatever_the_first_says(self, plan, evaluated, accepted):
         accepted()
         absolute = GateSpec(metric="top1", min=0.9)
@@ -105,6 +118,27 @@ class TestAgainstTheBaseline:
         assert gate.state == "fail"
         assert "same prompts and images as 'food/m/photo'" in gate.message
         assert "rename" in gate.message
+
+    def test_a_new_cell_with_the_prompts_of_one_that_is_still_there_is_not_to_be_renamed(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated("photo", prompt="a photo of"))
+        (gate,) = judged(
+            plan(DROP, templates=("photo", "snap")), evaluated("snap", prompt="a photo of")
+        )
+        assert gate.state == "fail"
+        assert gate.message.endswith(
+            "has no cell 'food/m/snap'; accept a run that has it: clipeval baseline accept RUN"
+        )
+
+    def test_nor_where_the_command_line_leaves_open_what_the_suite_has(
+        self, plan, evaluated, accepted
+    ):
+        accepted(evaluated("photo", prompt="a photo of"))
+        (gate,) = judged(
+            plan(DROP, templates=("snap",), is_whole=False), evaluated("snap", prompt="a photo of")
+        )
+        assert "rename" not in gate.message
 
     def test_other_prompts_under_the_same_id_are_compared_as_changed(
         self, plan, evaluated, accepted

@@ -43,7 +43,7 @@ class TestRun:
         ended = clipeval(*RUN, "--template", "photo=a photo of the number {}", "--out", "out")
         assert (ended.code, ended.err) == (0, "")
         assert "digits" in ended.out
-        assert "DONE, no gates" in ended.out
+        assert "DONE, no gates set" in ended.out
         assert "out/report.html" in ended.out
         assert (project / "out" / "run.json").is_file()
 

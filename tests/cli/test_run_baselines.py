@@ -108,6 +108,17 @@ def test_cells_that_the_command_line_leaves_out_are_skipped(trial, project):
     assert "gone from the suite" not in summary
 
 
+def test_cells_that_no_gate_judges_are_done_and_do_not_pass(trial, rewrite, project):
+    rewrite("gates: {top1: {max_drop: 0.2}}", "gates: [{metric: top1, min: 0, templates: [photo]}]")
+    ended = trial("run", SUITE, "--template", "bare")
+    account = "none of the suite's gates applies to these cells"
+    assert (ended.code, "PASS" in ended.out) == (0, False)
+    assert f"DONE, {account}  reports/small" in ended.out
+    summary = (project / OUT / "summary.md").read_text()
+    assert summary.startswith(f"**DONE** small: 1 cell, 30 images, {account}\n")
+    assert "the gate on top1 is not decided: it judges none of the cells" in summary
+
+
 def test_another_number_of_images_is_an_error_that_says_so(trial):
     ended = trial("run", SUITE, "--limit", "10", "--template", "bare")
     assert ended.code == 2

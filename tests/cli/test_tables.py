@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from clipeval.cli.comparison_tables import comparisons_table, details, holdout_text
+from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.tables import gates_table
 from tests.report.conftest import (
     make_cell,
@@ -11,7 +11,6 @@ from tests.report.conftest import (
     make_comparison,
     make_difference,
     make_gate,
-    make_holdout,
     make_run,
 )
 
@@ -68,9 +67,3 @@ class TestComparisons:
         assert found[1].startswith("  class two: recall 90.0% -> 80.0% (12 newly wrong")
         assert found[1].endswith("; p < 0.001 by Holm)")
         assert found[2].endswith("; p 0.0498 by Holm)")
-
-    def test_a_holdout_is_one_sentence(self):
-        assert holdout_text(make_holdout(n_explored=1)) == (
-            "holdout digits, tiny: 'ensemble' won on 1 image with 93.1%; on the 449 held out it has 92.0%, "
-            "0.0 \\[-0.7, +0.7] points against 'photo' (p 0.910)"
-        )

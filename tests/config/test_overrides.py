@@ -161,6 +161,15 @@ class TestGatesThatLoseTheirCells:
         assert [notice.code for notice in suite.notices] == ["gate-not-applied"]
         assert "the gate on top1 is not decided" in suite.notices[0].message
 
+    def test_so_is_one_that_is_left_with_the_reference_itself(self):
+        gate = GateSpec(metric="top1", max_drop=0.1, against="reference_template")
+        gated = replace(SUITE, gates=(gate,), reference_templates={"digits": "photo"})
+        photo = Overrides(datasets=("digits",), templates=("photo",))
+        suite = override(gated, photo, builtin_catalog(), base=HERE)
+        assert [notice.code for notice in suite.notices] == ["gate-not-applied"]
+        with_limit = replace(gated, gates=(replace(gate, min=0.5),))
+        assert override(with_limit, photo, builtin_catalog(), base=HERE).notices == ()
+
     def test_and_those_that_keep_one_are_not(self):
         suite = override(self.GATED, Overrides(models=("tiny",)), builtin_catalog(), base=HERE)
         assert suite.notices == ()

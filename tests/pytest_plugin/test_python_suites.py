@@ -18,7 +18,9 @@ def test_zero_shot_returns_metrics_and_writes_a_run_folder_named_after_the_file(
     assert project.cells("reports/test_ink") == ["ink/tiny/ink", "ink/tiny/a-digit"]
     assert project.record("reports/test_ink")["suite"] == "test_ink"
     assert "top1" in junit_properties(project.path / "junit.xml")["test_ink[{} ink]"]
-    result.stdout.fnmatch_lines(["test_ink: pass; report: reports/test_ink/report.html"])
+    result.stdout.fnmatch_lines(
+        ["test_ink: done, no gates set; report: reports/test_ink/report.html"]
+    )
 
 
 def test_a_failed_assert_is_an_ordinary_failure_and_the_cell_is_kept(project):

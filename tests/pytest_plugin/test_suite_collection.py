@@ -154,3 +154,16 @@ def test_the_plugin_can_be_turned_off(project):
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+
+
+@pytest.mark.parametrize("n_workers", [0, 2])
+def test_a_wrong_suite_ends_the_run_with_or_without_workers(project, n_workers):
+    project.write("suites/zz.yaml", project.suite.replace("small", "zz") + "nonsense: 1\n")
+    words = ("suites", "-n", str(n_workers))
+    result = project.run_apart(*words)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*zz.yaml:5:1: *nonsense*", "*1 error during collection*"])
+    assert not (project.path / "reports").exists()
+    result = project.run_apart(*words, "--continue-on-collection-errors")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert len(project.cells()) == 2

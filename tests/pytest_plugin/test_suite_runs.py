@@ -38,7 +38,7 @@ def test_a_run_passes_and_writes_the_run_folder(project):
         [
             "*= clipeval =*",
             "digits/tiny/photo*n=20",
-            "small: pass; report: reports/small/report.html",
+            "small: done, no gates set; report: reports/small/report.html",
         ]
     )
 
@@ -188,7 +188,10 @@ def test_a_run_whose_folder_is_taken_meanwhile_is_kept_elsewhere(project, monkey
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     (kept,) = tmp_path.glob("clipeval-*")
     result.stdout.fnmatch_lines(
-        [f"small: pass; report: {kept}/report.html", f"error: *reports/small*written to {kept}:*"]
+        [
+            f"small: done, no gates set; report: {kept}/report.html",
+            f"error: *reports/small*written to {kept}:*",
+        ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
     assert project.cells(kept) == ["digits/tiny/bare"]
@@ -201,7 +204,11 @@ def test_notices_are_told_once_a_suite(project):
     )
     result = project.run("suites/small.yaml")
     result.stdout.fnmatch_lines(
-        ["ink/tiny/bare *n=20", "note article: *'a orange digit'*", "small: pass; report: *"]
+        [
+            "ink/tiny/bare *n=20",
+            "note article: *'a orange digit'*",
+            "small: done, no gates set; report: *",
+        ]
     )
     assert result.stdout.str().count("note article") == 1
 

@@ -65,6 +65,25 @@ def test_a_reference_that_is_deselected_is_evaluated_for_the_gate(project, gated
     ]
 
 
+@pytest.mark.parametrize("n_workers", [0, 2])
+def test_cells_that_no_gate_judges_are_not_said_to_pass(project, gated, n_workers):
+    gated()
+    result = project.run_apart("-k", "photo", "-n", str(n_workers))
+    assert result.ret == pytest.ExitCode.OK
+    account = "none of the suite's gates applies to these cells"
+    result.stdout.fnmatch_lines(
+        [
+            "note gate-not-applied: *small.yaml:*: it judges none of the cells that were chosen",
+            f"small: done, {account}; report: *",
+        ]
+    )
+    assert result.stdout.str().count("note gate-not-applied") == 1
+    assert project.record()["verdict"] == "pass"
+    summary = (project.path / "reports/small/summary.md").read_text()
+    assert summary.startswith(f"**DONE** small: 1 cell, 20 images, {account}\n")
+    assert "judges none of the cells that were chosen" in summary
+
+
 def test_all_gates_that_failed_are_told_at_once(project, gated, junit_properties):
     gates = GATED.replace("}\n", "}\n", 1).replace(
         "_template}", "_template, on_inconclusive: fail}"

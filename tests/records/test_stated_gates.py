@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from clipeval.records.stated_gates import gate_account, stated_gates
+from clipeval.records import Notice
+from clipeval.records.stated_gates import gate_account, stated_gates, verdict_word
 from tests.report.conftest import make_cell, make_gate, make_run
 
 
@@ -69,3 +70,17 @@ def test_account_counts_limits(gates, account):
 def test_account_counts_each_cell_by_itself():
     cells = [make_cell(gates=(of_class("a"),)), make_cell(template="b", gates=(of_class("a"),))]
     assert gate_account(make_run(cells)) == "0 of 2 gates passed, 2 failed"
+
+
+def test_gates_that_are_about_other_cells_are_not_called_unset():
+    notices = (Notice("gate-not-applied", "the gate on top1 is not decided"),)
+    run = make_run([make_cell()], notices=notices)
+    assert gate_account(run) == "none of the suite's gates applies to these cells"
+    judged = make_run([make_cell(gates=(make_gate(),))], notices=notices)
+    assert gate_account(judged) == "1 gate passed"
+
+
+def test_nothing_passes_that_was_not_judged():
+    assert verdict_word(make_run([make_cell()])) == "DONE"
+    assert verdict_word(make_run([make_cell(gates=(make_gate(),))])) == "PASS"
+    assert verdict_word(make_run([make_cell()], verdict="error")) == "ERROR"

@@ -316,8 +316,8 @@ class TestHoldoutsAndBaseline:
         page = page_with(holdouts=(make_holdout(),))
         section = page.one("section", id="comparisons")
         assert [one.words for one in page.inside(section, "p")] == [
-            ('Holdout (digits, tiny): "ensemble" won on 450 images with 93.1%; on the 449 held out it has 92.0% (0.0 '
-            f'points [{M}0.7, +0.7] against "photo").'),
+            ("Holdout digits, tiny: 'ensemble' won on 450 images with 93.1%; on the 449 held out it has 92.0%, "
+            f"0.0 [{M}0.7, +0.7] points against 'photo' (p 0.910)."),
             "On the explored images: ensemble 93.1%, photo 92.0%.",
         ]  # fmt: skip
 

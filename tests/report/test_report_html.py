@@ -51,7 +51,7 @@ class TestHeader:
 
     def test_run_without_gates_says_so(self):
         verdict = page_of(make_run([make_cell()])).one("p", class_="verdict")
-        assert verdict.words == "✓PASSno gates set"
+        assert verdict.words == "•DONEno gates set"
 
 
 class TestComparison:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.records import CellChange, CellError
+from clipeval.records import CellChange, CellError, Notice
 from clipeval.report import render_summary
 from clipeval.report.summary import MAX_BYTES
 from tests.report.conftest import (
@@ -40,6 +40,41 @@ def test_first_line_of_a_pass():
     assert render_summary(run).splitlines()[0] == (
         "**PASS** quickstart: 1 cell, 10 images, 2 gates passed"
     )
+
+
+def test_first_line_does_not_say_pass_where_nothing_was_judged():
+    assert render_summary(make_run([make_cell()])).startswith(
+        "**DONE** quickstart: 1 cell, 10 images, no gates set\n"
+    )
+
+
+def test_gates_that_judge_no_cell_are_named():
+    notices = (
+        Notice("gate-not-applied", "the gate on top1 is not decided"),
+        Notice("something-else", "not for a pull request"),
+    )
+    summary = render_summary(make_run([make_cell()], notices=notices))
+    assert summary.startswith(
+        "**DONE** quickstart: 1 cell, 10 images, none of the suite's gates applies to these cells\n\n"
+        "Gates of the suite that judge no cell of this run:\n\n"
+        "- the gate on top1 is not decided\n\n"
+    )
+    assert "not for a pull request" not in summary
+
+
+def test_a_baseline_that_cannot_be_compared_is_one_line_whatever_the_gates():
+    first, second = (
+        Notice("not-compared", f"{cell}, with the baseline b.json: 10 images only in the base")
+        for cell in ("digits/tiny/photo and 2 more", "ink/tiny/photo")
+    )
+    run = make_run([make_cell(gates=(make_gate(),))], notices=(first,))
+    said = (
+        "**Not compared**: digits/tiny/photo and 2 more, with the baseline b.json: "
+        "10 images only in the base"
+    )
+    assert f"1 gate passed\n\n{said}.\n\n" in render_summary(run)
+    both = replace(run, notices=(first, second))
+    assert f"\n\n{said} (1 more in run.json).\n\n" in render_summary(both)
 
 
 def test_cells_are_a_table():
@@ -124,12 +159,12 @@ class TestGates:
         assert self.row(state="fail", message="x" * 500).endswith(f"| `{'x' * 239}…` |")
 
     def test_images_are_folded_away_and_capped(self):
-        images = tuple(f"s{i}" for i in range(23))
-        gate = make_gate(state="fail", images=images)
+        images = tuple(f"s{i}" for i in range(20))
+        gate = make_gate(state="fail", images=images, n_behind=1045)
         summary = render_summary(make_run([make_cell(gates=(gate,))]))
         assert (
-            "<details><summary>23 images behind <code>digits/tiny/photo</code> <code>Top-1</code></summary>\n\n"
-            "Sample ids: " + ", ".join(f"s{i}" for i in range(20)) + ", …\n\n</details>"
+            "<details><summary>20 of 1,045 images behind <code>digits/tiny/photo</code> <code>Top-1</code></summary>\n\n"
+            "Sample ids: " + ", ".join(images) + ", …\n\n</details>"
         ) in summary
 
     def test_gates_of_a_cell_with_the_same_images_share_a_fold(self):
@@ -339,16 +374,16 @@ class TestMoved:
 
 def test_holdout_is_one_sentence():
     assert (
-        'Holdout (digits, tiny): "ensemble" won on 450 images with 93.1%; on the 449 held out it has 92.0% '
-        f'(0.0 points [{M}0.7, +0.7] against "photo").'
+        "Holdout digits, tiny: 'ensemble' won on 450 images with 93.1%; on the 449 held out it has 92.0%, "
+        f"0.0 [{M}0.7, +0.7] points against 'photo' (p 0.910)."
     ) in render_summary(make_run([make_cell()], holdouts=(make_holdout(),))).splitlines()
 
 
 def test_holdouts_of_one_model_are_told_apart_by_their_setting():
     holdouts = (make_holdout(ranking=()), make_holdout(setting="cuda-bf16"))
     summary = render_summary(make_run([make_cell()], holdouts=holdouts))
-    assert 'Holdout (digits, tiny, cpu-fp32): "ensemble" won on 450 images; on the 449' in summary
-    assert "Holdout (digits, tiny, cuda-bf16):" in summary
+    assert "Holdout digits, tiny, cpu-fp32: 'ensemble' won on 450 images; on the 449" in summary
+    assert "Holdout digits, tiny, cuda-bf16:" in summary
 
 
 class TestBaseline:
@@ -516,7 +551,7 @@ class TestBound:
 
     def test_a_long_name_keeps_both_ends(self):
         run = make_run([make_cell()], suite=f"start{'-' * 500}end")
-        assert re.match(r"\*\*PASS\*\* `start-+…-+end`: ", render_summary(run))
+        assert re.match(r"\*\*DONE\*\* `start-+…-+end`: ", render_summary(run))
 
 
 def tables(summary):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from clipeval.records import BaselineUse, Holdout, RunRecord
+from clipeval.records import BaselineUse, RunRecord
 from clipeval.records.cell_changes import change_lines
+from clipeval.records.holdout_lines import holdout_lines
 from clipeval.report import format as fmt
 from clipeval.report.views.account import Fact
 from clipeval.report.views.moved import Quote
@@ -58,11 +58,8 @@ def holdout_views(record: RunRecord) -> tuple[HoldoutView, ...]:
 
 def holdout_sentences(record: RunRecord, *, quote: Quote) -> tuple[str, ...]:
     """Say what won, on how many images, and what is left of it on the images held out."""
-    times = Counter((one.dataset, one.model) for one in record.holdouts)
-    return tuple(
-        _holdout_sentence(one, quote, has_setting=times[one.dataset, one.model] > 1)
-        for one in record.holdouts
-    )
+    lines = holdout_lines(record.holdouts, quote=quote, minus=fmt.MINUS)
+    return tuple(line[0].upper() + line[1:] for line in lines)
 
 
 def baseline_view(record: RunRecord) -> BaselineView | None:
@@ -111,17 +108,3 @@ def lost_account(record: RunRecord) -> str:
 
 def _quoted(cells: tuple[str, ...], quote: Quote) -> tuple[str, ...]:
     return tuple(quote(cell) for cell in cells)
-
-
-def _holdout_sentence(holdout: Holdout, quote: Quote, *, has_setting: bool) -> str:
-    place = [holdout.dataset, holdout.model, *([holdout.setting] if has_setting else [])]
-    top1 = holdout.confirmation.top1
-    explored = next((r.top1 for r in holdout.ranking if r.template == holdout.winner), None)
-    scored = "" if explored is None else f" with {fmt.percent(explored)}"
-    return (
-        f"Holdout ({', '.join(quote(one) for one in place)}): "
-        f'"{quote(holdout.winner)}" won on {count(holdout.n_explored, "image")}{scored}; '
-        f"on the {count(holdout.n_held_out)} held out it has "
-        f"{fmt.percent(holdout.winner_held_out)} ({fmt.points(top1.value)} points "
-        f'{fmt.points_interval(top1.low, top1.high)} against "{quote(holdout.opponent)}")'
-    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipeval.records import CellResult, GateResult, RunRecord, Verdict
+from clipeval.records.gate_images import images_account
 from clipeval.report import format as fmt
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
 from clipeval.report.views.grouping import anchors_of
@@ -20,7 +21,6 @@ from clipeval.report.views.numbers import (
     rate_scale,
     signed_scale,
 )
-from clipeval.wording import count
 
 MARKS: dict[Verdict, str] = {"pass": "✓", "fail": "✕", "inconclusive": "?", "error": "!"}
 """A state is never told by colour alone."""
@@ -110,7 +110,7 @@ def _row(
         plot=_plot(gate, scales),
         message=why(gate),
         images=gate.images,
-        images_account=count(len(gate.images), "image") + " behind it",
+        images_account=f"{images_account(gate)} behind it",
     )
 
 

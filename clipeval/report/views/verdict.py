@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from clipeval.records import CellError, RunRecord, Verdict
-from clipeval.records.stated_gates import gate_account
+from clipeval.records.stated_gates import gate_account, is_judged, verdict_word
 from clipeval.report.views.baseline import cell_lists, lost_account
 from clipeval.report.views.gates import MARKS
 from clipeval.report.views.moved import Move, moves, unmoved
 from clipeval.wording import count
 
 MAX_MOVES = 5
+NOT_JUDGED_MARK = "•"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerdictTile:
     """The verdict in one word, and why."""
 
-    state: Verdict
+    state: Verdict | Literal["done"]
+    """`done` where nothing was judged."""
     word: str
     mark: str
     reason: str
@@ -47,9 +50,9 @@ class Alarm:
 def verdict_tile(record: RunRecord) -> VerdictTile:
     """Sum up a run."""
     return VerdictTile(
-        state=record.verdict,
-        word=record.verdict.upper(),
-        mark=MARKS[record.verdict],
+        state=record.verdict if is_judged(record) else "done",
+        word=verdict_word(record),
+        mark=MARKS[record.verdict] if is_judged(record) else NOT_JUDGED_MARK,
         reason=reason(record),
     )
 
