@@ -127,6 +127,12 @@ class ClipEncoder:
             self._towers[backend, precision] = tower
         return timing
 
+    def keep_only(self, backend: BackendName, precision: Precision) -> None:
+        """Let go of all backends that were built but this one, and torch: each has weights of its own."""
+        for key in set(self._towers) - {(backend, precision)}:
+            if key[0] != DEFAULT_BACKEND:
+                del self._towers[key]
+
     def encode_prompts(self, prompts: Sequence[str], *, progress: Progress) -> PromptEmbeddings:
         """Encode prompts. Raises: see PromptEncoder.encode."""
         return self._prompts.encode(prompts, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from clipeval.encode.backing_off import BackingOff
 from clipeval.encode.decoding import DecodedBatch, decode_batches
 from clipeval.encode.intra_op import spread_over_cores
 from clipeval.encode.uploading import upload
-from clipeval.errors import DatasetError, EncodingError
+from clipeval.errors import ClipEvalError, DatasetError, EncodingError
 from clipeval.models import ClipModel
 from clipeval.progress import Progress, SilentProgress
 from clipeval.records import ImageEmbeddings, ImageFailure, OnError
@@ -29,7 +29,7 @@ FAST_DECODE_GAP = 2
 """`decode: fast` leaves a picture at least so many times as large as the model's input, so that most of the
 shrinking is still the model's own. Source: `reducing_gap` of Pillow's Image.thumbnail."""
 IMAGES_A_PART = 4096
-"""Encoded images that an interrupted run loses at most."""
+"""Encoded images that a run which is killed loses at most."""
 
 
 Remember = Callable[[Sequence[str], FloatArray], None]
@@ -91,16 +91,21 @@ def encode_images(
         watcher.stage(label, total=len(chosen), unit="images") as advance,
     ):
         tower = BackingOff(model, run, batch_size, unit="images")
-        for batch in batches:
-            failures.extend(batch.failures)
-            # With failures the run may be lost: then go on decoding only, to name every bad image.
-            if batch.indices and (on_error == "skip" or not failures):
-                rows.add(batch, tower.encode(batch.pixels))
-            advance(batch.n_read)
+        try:
+            for batch in batches:
+                failures.extend(batch.failures)
+                # With failures the run may be lost: then go on decoding only, to name every bad image.
+                if batch.indices and (on_error == "skip" or not failures):
+                    rows.add(batch, tower.encode(batch.pixels))
+                advance(batch.n_read)
+        except BaseException:  # also ^C: what was encoded need not be encoded again
+            with suppress(ClipEvalError):
+                rows.finish()
+            raise
+    rows.finish()
     _check_failures(
         dataset, failures, n_left=len(dataset.samples) - len(failures), on_error=on_error
     )
-    rows.finish()
     return ImageEmbeddings(
         embeddings=rows.embeddings,
         indices=np.asarray(rows.indices, dtype=np.int64),

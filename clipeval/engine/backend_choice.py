@@ -48,7 +48,6 @@ def choose_backend(
     check_backend(choice, device=device, precision=precision)
     if choice != "auto":
         return ChosenBackend(name=choice, precision=precision)
-    started = time.perf_counter()
     n_images = len(dataset.samples)
     measured = _Measured(model, dataset, precision, model.backend_timings(precision))
     names = candidates(device=device, precision=precision)
@@ -58,6 +57,8 @@ def choose_backend(
     told = account(asked, n_images=n_images)
     if measured.is_new:
         model.remember_backends(precision, measured.timings)
+        if best is not None:
+            model.encoder().keep_only(best.backend, precision)
     setting = f"model '{model.spec.id}' on {device} in {precision}"
     if best is None:
         raise BackendError(f"backend 'auto' finds none that runs {setting}; {told}")
@@ -73,7 +74,7 @@ def choose_backend(
         name=best.backend,
         precision=precision,
         notices=(notice,),
-        measured_s=time.perf_counter() - started if measured.is_new else 0.0,
+        measured_s=measured.seconds,
     )
 
 
@@ -90,6 +91,8 @@ class _Measured:
         self._model, self._dataset, self._precision = model, dataset, precision
         self._timings = {one.backend: one for one in known}
         self.is_new = False
+        self.seconds = 0.0
+        """That measuring took; loading the model is no part of it."""
 
     @property
     def timings(self) -> tuple[BackendTiming, ...]:
@@ -98,6 +101,8 @@ class _Measured:
     def of(self, backend: BackendName) -> BackendTiming:
         if backend not in self._timings:
             encoder = self._model.encoder()
+            started = time.perf_counter()
             self._timings[backend] = encoder.measure(backend, self._precision, self._dataset)
+            self.seconds += time.perf_counter() - started
             self.is_new = True
         return self._timings[backend]

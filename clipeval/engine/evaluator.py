@@ -208,6 +208,8 @@ class Evaluator:
         checked = self.check_tokens(cell)
         rendered = checked.prompts
         images = self.images(cell)
+        if reference is None and not _is_reference(cell, images):
+            reference = self._reference(cell)
         text = self._encoding.prompts(model, rendered.flat)
         weights = class_weights(text.embeddings, rendered.per_class)
         notices = (

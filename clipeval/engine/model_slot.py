@@ -72,6 +72,9 @@ class Encoder(Protocol):
     ) -> BackendTiming:
         """Build a backend and time it on images of a data set."""
 
+    def keep_only(self, backend: BackendName, precision: Precision) -> None:
+        """Let go of all backends that were built but this one, and torch."""
+
     def encode_prompts(self, prompts: Sequence[str], *, progress: Progress) -> PromptEmbeddings:
         """Encode prompts."""
 
@@ -96,6 +99,8 @@ class ModelHandle:
     _memory: Memory | None
     _known: ModelDescription | None = field(default=None, init=False)
     _encoder: Encoder | ClipEvalError | None = field(default=None, init=False)
+    _timings: dict[Precision, tuple[BackendTiming, ...]] = field(default_factory=dict, init=False)
+    """Of backends, as far as this process knows."""
 
     @property
     def description(self) -> ModelDescription:
@@ -154,18 +159,19 @@ class ModelHandle:
         return encoder
 
     def backend_timings(self, precision: Precision) -> tuple[BackendTiming, ...]:
-        """Return what an earlier run measured of backends that run the image tower in a precision."""
-        if self._memory is None:
-            return ()
-        known = self._memory.backends(self._backends_key(precision))
-        return known.timings if known is not None else ()
+        """Return what this run or an earlier one measured of backends in a precision."""
+        if precision not in self._timings and self._memory is not None:
+            known = self._memory.backends(self._backends_key(precision))
+            self._timings[precision] = known.timings if known is not None else ()
+        return self._timings.get(precision, ())
 
     def remember_backends(self, precision: Precision, timings: tuple[BackendTiming, ...]) -> None:
-        """Keep what was measured of backends."""
+        """Keep what was measured of backends; for later runs not what failed, which may have been mended."""
+        self._timings[precision] = timings
         files = self.encoder().files
         if self._memory is not None and files is not None:
-            key = self._backends_key(precision)
-            self._memory.remember_backends(key, BackendTimings(timings=timings), files)
+            usable = BackendTimings(timings=tuple(one for one in timings if not one.problem))
+            self._memory.remember_backends(self._backends_key(precision), usable, files)
 
     def _backends_key(self, precision: Precision) -> str:
         return backends_key(

@@ -37,7 +37,10 @@ _ARITHMETIC = (
     *("NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
 )
 """Variables by which the same model computes otherwise; docs/design/003-numeric-floor.md."""
-_HUB = ("HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")
+_HUB = (
+    *("HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"),
+    *("HOME", "USERPROFILE"),  # where the hub's cache is if none of these says so
+)
 _CHOICE_OF_GPU = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES")
 _OTHER_GPUS = ("/dev/kfd", "/dev/dxg")
 """What AMD's driver, and Windows for its guests, make where there is a GPU."""
@@ -139,8 +142,10 @@ def _hardware(device: str) -> str:
         return _processor()
     gpus = _gpus()
     if len(set(gpus.splitlines())) == 1:
-        return gpus.splitlines()[0]  # whichever of them it is
-    return "\n".join([gpus, *(f"{k}={v}" for k, v in _variables(*_CHOICE_OF_GPU).items())])
+        return f"{_processor()}\n{gpus.splitlines()[0]}"  # whichever of them it is
+    return "\n".join(
+        [_processor(), gpus, *(f"{k}={v}" for k, v in _variables(*_CHOICE_OF_GPU).items())]
+    )
 
 
 @cache

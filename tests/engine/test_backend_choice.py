@@ -29,6 +29,7 @@ class TimedEncoder:
     files: tuple = ()
     load_s: float = 0.0
     asked: list = field(default_factory=list)
+    kept: tuple = ()
     description: object = field(default_factory=lambda: SimpleNamespace(device="cpu", record=None))
 
     def measure(self, backend, precision, dataset):
@@ -37,6 +38,9 @@ class TimedEncoder:
             return BackendTiming(backend=backend, build_s=0, s_per_image=0, problem="differs by 1")
         images_per_s, build_s = self.rates[backend]
         return BackendTiming(backend=backend, build_s=build_s, s_per_image=1 / images_per_s)
+
+    def keep_only(self, backend, precision):
+        self.kept = (backend, precision)
 
 
 class NoModelMemory(Memory):
@@ -100,6 +104,26 @@ class TestAuto:
         later = TimedEncoder(RATES)
         choose_backend(handle(later, tmp_path), photos(10_000), "auto", "fp32")
         assert later.asked == ["torch", "compile", "openvino"]
+
+    def test_measures_once_for_all_data_sets_without_a_memory_too(self):
+        encoder = TimedEncoder(RATES)
+        model = handle(encoder)
+        chosen = [choose_backend(model, photos(n), "auto", "fp32") for n in (10_000, 20_000)]
+        assert [one.name for one in chosen] == ["compile", "compile"]
+        assert encoder.asked == ["torch", "compile", "openvino"]
+        assert encoder.kept == ("compile", "fp32")
+
+    def test_what_failed_is_tried_again_in_the_next_run(self, tmp_path):
+        broken = TimedEncoder({"torch": (10, 0.0)})
+        assert (
+            choose_backend(handle(broken, tmp_path), photos(10_000), "auto", "fp32").name == "torch"
+        )
+        mended = TimedEncoder(RATES)
+        assert (
+            choose_backend(handle(mended, tmp_path), photos(10_000), "auto", "fp32").name
+            == "compile"
+        )
+        assert mended.asked == ["compile", "openvino"]
 
     def test_refuses_where_none_works(self):
         with pytest.raises(BackendError, match=r"torch not usable \(differs by 1\)"):

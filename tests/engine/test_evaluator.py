@@ -37,6 +37,27 @@ def evaluator(progress, models):
     return Evaluator(models, batch_size=4, progress=progress)
 
 
+class TestCost:
+    """What precision and backend change is measured for all but fp32 on torch."""
+
+    @pytest.mark.parametrize(
+        ("precision", "backend"),
+        [("bf16", "torch"), ("fp32", "openvino"), ("int8", "onnxruntime")],
+    )
+    def test_beside_fp32_on_torch(self, evaluator, photos, cells, precision, backend):
+        if backend != "torch":
+            pytest.importorskip(backend, reason=f"NOT TESTED: {backend} is not installed")
+        (cell,) = cells([photos({"red": 3, "blue": 2})], ["a {}"])
+        found = evaluator.evaluate(replace(cell, precision=precision, backend=backend)).result.cost
+        assert found.n_images == 5
+        assert 0.9 < found.cosine_min <= found.cosine_mean < 1 + 1e-6
+        assert found.n_flips <= 5
+
+    def test_is_none_of_fp32_on_torch(self, evaluator, photos, cells):
+        (cell,) = cells([photos({"red": 3, "blue": 2})], ["a {}"])
+        assert evaluator.evaluate(cell).result.cost is None
+
+
 class TestOnePass:
     def test_over_the_images_for_all_templates(self, evaluator, progress, photos, cells):
         root = photos({"red": 2, "blue": 1})

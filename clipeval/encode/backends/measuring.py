@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from clipeval.devices import synchronize
+from clipeval.devices import is_out_of_memory, synchronize
 from clipeval.encode.backends.building import build_tower, check_agreement
 from clipeval.encode.backends.tower import ImageTower
 from clipeval.encode.intra_op import RunTower, spread_over_cores
@@ -41,15 +41,24 @@ def measure_backend(
         features = tower.encode(pixels)
         if backend != "torch":
             check_agreement(model, features, pixels, backend=backend, precision=precision)
+        with _as_it_runs(model, backend, tower) as run:
+            fastest_s = min(_seconds(model, run, pixels) for _ in range(N_ROUNDS))
     except BackendError as error:
-        return BackendTiming(backend=backend, build_s=0, s_per_image=0, problem=str(error)), None
-    with _as_it_runs(model, backend, tower) as run:
-        fastest_s = min(_seconds(model, run, pixels) for _ in range(N_ROUNDS))
+        return _not_usable(backend, str(error)), None
+    except Exception as error:  # what they raise has no common base
+        if backend == "torch" and not is_out_of_memory(error):
+            raise
+        what = f"{type(error).__name__} on {len(pixels)} images: {error}"
+        return _not_usable(backend, what.splitlines()[0]), None
     build_s = 0.0 if backend == "torch" else build_s
     timing = BackendTiming(
         backend=backend, build_s=build_s, s_per_image=max(fastest_s, 1e-9) / len(pixels)
     )
     return timing, tower
+
+
+def _not_usable(backend: BackendName, problem: str) -> BackendTiming:
+    return BackendTiming(backend=backend, build_s=0, s_per_image=0, problem=problem)
 
 
 @contextmanager
