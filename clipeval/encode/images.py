@@ -157,7 +157,7 @@ class _Rows:
         Raises:
             EncodingError: an embedding is not finite.
         """
-        if self._n_handed_on == len(self.indices):
+        if not self._blocks:
             return
         part, start = np.concatenate(self._blocks), self._n_handed_on
         self._parts.append(part)

@@ -142,10 +142,10 @@ def _hardware(device: str) -> str:
         return _processor()
     gpus = _gpus()
     if len(set(gpus.splitlines())) == 1:
-        return f"{_processor()}\n{gpus.splitlines()[0]}"  # whichever of them it is
-    return "\n".join(
-        [_processor(), gpus, *(f"{k}={v}" for k, v in _variables(*_CHOICE_OF_GPU).items())]
-    )
+        return gpus.splitlines()[0]  # whichever of them it is
+    if not gpus:  # mps, or a driver that does not show: the processor's name is all there is
+        gpus = _processor()
+    return "\n".join([gpus, *(f"{k}={v}" for k, v in _variables(*_CHOICE_OF_GPU).items())])
 
 
 @cache
