@@ -210,11 +210,16 @@ class TestHardware:
         before = keys(known)
         monkeypatch.setattr(spaces, "cpu_model", lambda: "another processor")
         assert changed(before, keys(known)) == {*EMBEDDINGS, "model", "machine"}
+
+    @pytest.mark.parametrize(("models", "misses"), [(("H100",), set()), ((), EMBEDDINGS)])
+    def test_another_processor_beside_a_gpu_counts_if_the_gpu_has_no_name(
+        self, known, cards, monkeypatch, models, misses
+    ):
+        cards(*models)
         on_gpu = replace(known, device="cuda:0")
-        monkeypatch.undo()
         before = keys(on_gpu)
         monkeypatch.setattr(spaces, "cpu_model", lambda: "another processor")
-        assert changed(before, keys(on_gpu)) == {"model", "machine"}
+        assert changed(before, keys(on_gpu)) == {*misses, "model", "machine"}
 
     def test_another_gpu(self, known, cards):
         on_gpu = replace(known, device="cuda:0")
