@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 
 import numpy as np
 import torch
@@ -91,18 +91,13 @@ def encode_images(
         watcher.stage(label, total=len(chosen), unit="images") as advance,
     ):
         tower = BackingOff(model, run, batch_size, unit="images")
-        try:
+        with rows.kept():
             for batch in batches:
                 failures.extend(batch.failures)
                 # With failures the run may be lost: then go on decoding only, to name every bad image.
                 if batch.indices and (on_error == "skip" or not failures):
                     rows.add(batch, tower.encode(batch.pixels))
                 advance(batch.n_read)
-        except BaseException:  # also ^C: what was encoded need not be encoded again
-            with suppress(ClipEvalError):
-                rows.finish()
-            raise
-    rows.finish()
     _check_failures(
         dataset, failures, n_left=len(dataset.samples) - len(failures), on_error=on_error
     )
@@ -150,6 +145,21 @@ class _Rows:
         self.contents.extend(batch.contents)
         if len(self.indices) - self._n_handed_on >= IMAGES_A_PART:
             self.finish()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Hand on what was added in the block, however it ends: it need not be encoded again.
+
+        Raises:
+            EncodingError: an embedding is not finite, and nothing else went wrong.
+        """
+        try:
+            yield
+        except BaseException:  # also ^C
+            with suppress(ClipEvalError):  # what ended the block is what is told
+                self.finish()
+            raise
+        self.finish()
 
     def finish(self) -> None:
         """Check what was added since the last time, and hand it on.
