@@ -207,8 +207,13 @@ class TestInterrupted:
     def short_parts(self, monkeypatch):
         monkeypatch.setattr("clipeval.encode.images.IMAGES_A_PART", 4)
 
-    def test_encoding_leaves_the_finished_parts(
-        self, stand_in, towers, pictures, encode, short_parts, cache
+    @pytest.fixture(params=[4, 4096])
+    def any_parts(self, monkeypatch, request):
+        """Parts that are full before the interruption, and one that is not."""
+        monkeypatch.setattr("clipeval.encode.images.IMAGES_A_PART", request.param)
+
+    def test_encoding_leaves_what_was_encoded(
+        self, stand_in, towers, pictures, encode, any_parts, cache
     ):
         def interrupt(n_rows):
             if len(broken_off.image_calls) == 3:
@@ -223,7 +228,7 @@ class TestInterrupted:
         assert tower.image_calls == [4, 4, 4]
         same_rows(whole, encode(stand_in(), pictures(20), cache=None))
 
-    def test_a_refused_data_set_too(self, stand_in, pictures, encode, short_parts, cache):
+    def test_a_refused_data_set_too(self, stand_in, pictures, encode, any_parts, cache):
         with pytest.raises(DatasetError):
             encode(stand_in(), pictures(11, broken=(10,)))
         assert cache.count_entries() == 8
