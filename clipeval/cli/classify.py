@@ -28,16 +28,19 @@ Examples:\n
 def classify(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files.")],
     *,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="Model, as in suites.")],
+    model: Annotated[str, typer.Option("--model", metavar="MODEL", help="Model, as in suites.")],
     class_names: Annotated[
         list[str] | None, typer.Option("--class", metavar="C", help="A class name. Repeatable.")
     ] = None,
     template: Annotated[
-        str | None, typer.Option(metavar="T", help="Template for the class names, or @SET.")
+        str | None,
+        typer.Option("--template", metavar="T", help="Template for the class names, or @SET."),
     ] = None,
     prompt: Annotated[
         list[str] | None,
-        typer.Option(metavar="P", help="A whole prompt, instead of classes. Repeatable."),
+        typer.Option(
+            "--prompt", metavar="P", help="A whole prompt, instead of classes. Repeatable."
+        ),
     ] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Show the best K only.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",

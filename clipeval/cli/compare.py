@@ -47,7 +47,10 @@ def compare(
     candidate: Annotated[Path, typer.Argument(metavar="CANDIDATE", help="Likewise.")],
     *,
     margin: Annotated[
-        float, typer.Option(metavar="M", help="Drop of top-1 that is tolerated: 0.01 is one point.")
+        float,
+        typer.Option(
+            "--margin", metavar="M", help="Drop of top-1 that is tolerated: 0.01 is one point."
+        ),
     ] = 0.01,
     on_inconclusive: Annotated[
         OnInconclusiveName, typer.Option(help="What an undecided cell comes to.")

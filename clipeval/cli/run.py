@@ -98,11 +98,12 @@ def run(
     *,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL", help="Model, instead of the suite's. Repeatable."),
+        typer.Option("--model", metavar="MODEL", help="Model, instead of the suite's. Repeatable."),
     ] = None,
     dataset: Annotated[
         list[str] | None,
         typer.Option(
+            "--dataset",
             metavar="DATASET",
             help="Data set: a key of the catalogue, a folder or a table. Repeatable.",
         ),
@@ -110,13 +111,16 @@ def run(
     template: Annotated[
         list[str] | None,
         typer.Option(
+            "--template",
             metavar="TEMPLATE",
             help="Template: an id of the suite, TEXT, ID=TEXT or @SET. Repeatable.",
         ),
     ] = None,
     device: Annotated[
         list[str] | None,
-        typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps. Repeatable."),
+        typer.Option(
+            "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps. Repeatable."
+        ),
     ] = None,
     precision: Annotated[
         list[PrecisionName] | None, typer.Option(help="Precision of the towers. Repeatable.")
@@ -131,14 +135,17 @@ def run(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Score at most N images of each data set."),
+        typer.Option(
+            "--limit", min=1, metavar="N", help="Score at most N images of each data set."
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Images a forward pass.")
+        int | None, typer.Option("--batch-size", min=1, metavar="N", help="Images a forward pass.")
     ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(
+            "--baseline",
             metavar="FILE",
             help="Baseline, or run, to compare with; default: baselines/SUITE.json if it is there.",
         ),
@@ -146,12 +153,15 @@ def run(
     margin: Annotated[
         float | None,
         typer.Option(
-            metavar="M", help="Tolerated drop, instead of the suite's: 0.01 is one point."
+            "--margin",
+            metavar="M",
+            help="Tolerated drop, instead of the suite's: 0.01 is one point.",
         ),
     ] = None,
     holdout: Annotated[
         float | None,
         typer.Option(
+            "--holdout",
             metavar="FRACTION",
             help="Rank templates without this share of the images, and confirm the best on it.",
         ),

@@ -3,12 +3,15 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import jsonschema
 import pytest
+from typer.models import OptionInfo
 
 import clipeval as clipeval_package
 from clipeval import api
+from clipeval.cli import classify, compare, run
 
 RUN = ("run", "--model", "tiny", "--dataset", "digits", "--limit", "10")
 VERBS = (
@@ -32,6 +35,15 @@ def test_help_has_an_example(clipeval, verb):
     ended = clipeval(*verb, "--help")
     assert ended.code == 0
     assert f"clipeval {' '.join(verb)}" in ended.out.partition("Example")[2]
+
+
+def test_options_name_themselves():
+    """typer 0.27 takes the metavar of an option without a name for its name."""
+    for command in (run.run, run.validate, classify.classify, compare.compare):
+        for name, hint in get_type_hints(command, include_extras=True).items():
+            for info in getattr(hint, "__metadata__", ()):
+                if isinstance(info, OptionInfo) and info.metavar:
+                    assert info.default != ..., f"{command.__name__} {name}"
 
 
 def test_version(clipeval):
