@@ -28,15 +28,16 @@ from race_photos import generate_photos, label_photos, lay_out
 from race_plan import TEMPLATES
 
 from clipeval.devices import describe_gpus, resolve_device
+from clipeval.encode.images import default_workers
 from clipeval.errors import ClipEvalError
 from clipeval.models import ClipModel, load_model
-from clipeval.records import Precision
+from clipeval.records import Decode, Precision
 from clipeval.records.model_names import parse_model
 
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp16", "fp32")
 MODES: tuple[Mode, ...] = ("eager", "graph", "compile")
+DECODES: tuple[Decode, ...] = ("exact", "gpu")
 N_TEMPLATES = 4
-MAX_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class Effort:
 FULL = Effort(
     matrix_sizes=(2048, 4096, 8192, 16384),
     batch_sizes=(1, 8, 64, 256, 1024, 2048),
-    compiled_batch_sizes=(256, 1024),
+    compiled_batch_sizes=(1024,),
     n_images=2000,
     n_classes=500,
     batch_size=256,
@@ -88,7 +89,7 @@ class Measured:
     stages: dict[str, list[Stage]] = field(default_factory=dict)
     """By precision."""
     whole_process_s: dict[str, float] = field(default_factory=dict)
-    """By precision."""
+    """By precision and decoding."""
 
 
 def measure_tower(
@@ -176,7 +177,7 @@ def measure(options: argparse.Namespace, device: str) -> Measured:
     effort = QUICK if options.quick else FULL
     n_images = options.n_images or effort.n_images
     batch_size = options.batch_size or effort.batch_size
-    n_workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    n_workers = default_workers(device)
     modes = [mode for mode in options.modes if mode != "graph" or device.startswith("cuda")]
     measured = Measured(machine=describe_machine(device, n_workers))
     for key, value in {"model": options.model, **measured.machine}.items():
@@ -204,9 +205,14 @@ def measure(options: argparse.Namespace, device: str) -> Measured:
             measured.stages[precision] = measure_pipeline(model, job, speeds)
             process = work / precision
             process.mkdir()
-            taken = whole_process_s(model, job, templates, process)
-            measured.whole_process_s[precision] = taken
-            print(f"\n`clipeval run`, {N_TEMPLATES} templates, empty cache: {taken:.1f} s in all")
+            for decode in DECODES if device.startswith("cuda") else DECODES[:1]:
+                taken = whole_process_s(model, job, templates, process, decode)
+                measured.whole_process_s[f"{precision}, decode: {decode}"] = taken
+                print(
+                    f"\n`clipeval run`, {N_TEMPLATES} templates, empty cache, decode: {decode}: "
+                    f"{taken:.1f} s in all",
+                    flush=True,
+                )
     return measured
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from PIL import Image
 from clipeval.datasets import open_dataset
 from clipeval.encode import encode_images, encode_prompts
 from clipeval.models import ClipModel
-from clipeval.records import DatasetSpec, FolderSource
+from clipeval.records import DatasetSpec, Decode, FolderSource
 from clipeval.scoring import score_images
 
 PIXEL_BYTES = 4
@@ -64,10 +64,15 @@ def stages(model: ClipModel, job: Job, tower: TowerSpeed) -> Iterator[Stage]:
     yield Stage(name="image tower", per_s=tower.images_per_s, note=note)
     yield _text(model, job)
     yield _scoring(model, job, n_images=len(files))
+    if model.device.startswith("cuda"):
+        on_gpu = replace(model, spec=replace(model.spec, decode="gpu"))
+        yield replace(_end_to_end(on_gpu, job), name="end to end, decode: gpu")
     yield _end_to_end(model, job)
 
 
-def whole_process_s(model: ClipModel, job: Job, templates: Sequence[str], work: Path) -> float:
+def whole_process_s(
+    model: ClipModel, job: Job, templates: Sequence[str], work: Path, decode: Decode
+) -> float:
     """Time `clipeval run` on the photos, with an empty cache: imports and loading included.
 
     Raises:
@@ -78,12 +83,12 @@ def whole_process_s(model: ClipModel, job: Job, templates: Sequence[str], work: 
         sys.executable, "-m", "clipeval", "run",
         "--model", model.spec.id, "--dataset", str(job.photos), *words,
         "--device", model.device, "--precision", model.precision,
-        "--batch-size", str(job.batch_size), "--out", str(work / "run"),
+        "--batch-size", str(job.batch_size), "--decode", decode, "--out", str(work / "run"),
     ]  # fmt: skip
     environment = {
         key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
     }
-    environment["CLIPEVAL_CACHE"] = str(work / "cache")
+    environment["CLIPEVAL_CACHE"] = str(work / f"cache-{decode}")
     started = time.perf_counter()
     done = subprocess.run(  # noqa: S603 (no shell; the command is above)
         command, env=environment, cwd=work, check=False, capture_output=True, text=True
@@ -109,12 +114,14 @@ def _decoding(model: ClipModel, files: Sequence[Path], *, n_workers: int) -> Sta
 
 
 def _cuda_decoding(model: ClipModel, files: Sequence[Path], job: Job) -> Stage:
-    """Decode JPEGs on the GPU: what clipeval does not do, and what it would give."""
+    """Decode JPEGs on the GPU, as `decode: gpu` does."""
     from torchvision.io import decode_jpeg  # noqa: PLC0415 (needed on a GPU alone)
 
-    name, note = "decode on the GPU", "torchvision's decode_jpeg, without resizing; not used"
-    batch = [torch.frombuffer(file.read_bytes(), dtype=torch.uint8) for file in files]
-    batch = batch[: job.batch_size]
+    name, note = "decode on the GPU", "nvJPEG, without resizing"
+    batch = [
+        torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8)
+        for file in files[: job.batch_size]
+    ]
     try:
         taken = seconds_per_call(
             lambda: decode_jpeg(batch, device=model.device),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,13 @@ def test_the_run_says_which_gpu(tmp_path):
     (cell,) = record["cells"]
     assert cell["device"] == "cuda"
     assert "picked" in json.dumps(record)
+
+
+def test_jpegs_decoded_by_the_gpu_are_nearly_those_of_pillow(spec, on_cpu, dataset):
+    model = load_model(replace(spec, decode="gpu"), device="cuda", precision="fp32")
+    found = encode_images(model, dataset, batch_size=8)
+    assert not found.notices  # none of them was left to the CPU
+    cosines = (found.embeddings * on_cpu[0]).sum(axis=1)
+    assert cosines.min() > 0.99
+    assert not np.array_equal(found.embeddings, on_cpu[0])
+    assert found.contents == tuple(dataset.content_sha256(i) for i in range(len(dataset.samples)))

@@ -59,6 +59,7 @@ class DecodeName(StrEnum):
 
     exact = "exact"
     fast = "fast"
+    gpu = "gpu"
 
 
 class EngineName(StrEnum):
@@ -80,7 +81,11 @@ BACKENDS: dict[BackendOption, BackendChoice] = {
     BackendOption.openvino: "openvino",
     BackendOption.onnxruntime: "onnxruntime",
 }
-DECODES: dict[DecodeName, Decode] = {DecodeName.exact: "exact", DecodeName.fast: "fast"}
+DECODES: dict[DecodeName, Decode] = {
+    DecodeName.exact: "exact",
+    DecodeName.fast: "fast",
+    DecodeName.gpu: "gpu",
+}
 Catalog = Annotated[
     Path | None,
     typer.Option(
@@ -131,7 +136,9 @@ def run(
     ] = None,
     decode: Annotated[
         DecodeName | None,
-        typer.Option(help="fast: JPEGs at a fraction of their size where that is still enough."),
+        typer.Option(
+            help="fast: JPEGs at a fraction of their size where that is still enough; gpu: by a CUDA GPU."
+        ),
     ] = None,
     limit: Annotated[
         int | None,

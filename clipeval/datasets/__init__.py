@@ -5,9 +5,15 @@ from clipeval.datasets.collection import (
     ImageDataset,
     LoadedImage,
     decoded_scaled,
+    read_content,
     read_image_file,
 )
-from clipeval.datasets.images import ACCEPTED_FORMATS, ImageReadError, read_rgb
+from clipeval.datasets.images import (
+    ACCEPTED_FORMATS,
+    ImageReadError,
+    plain_jpeg_size,
+    read_rgb,
+)
 from clipeval.datasets.opening import DatasetStatus, dataset_status, open_dataset
 from clipeval.datasets.selection import Selection, apply_selection
 from clipeval.datasets.torchvision_catalogue import SETS as TORCHVISION_SETS
@@ -26,6 +32,8 @@ __all__ = [
     "dataset_status",
     "decoded_scaled",
     "open_dataset",
+    "plain_jpeg_size",
+    "read_content",
     "read_image_file",
     "read_rgb",
 ]

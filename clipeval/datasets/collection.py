@@ -82,13 +82,17 @@ class FileImages:
 
     def load(self, position: int) -> LoadedImage:
         """Read one file once: hash its bytes, and decode them to RGB."""
-        content = read_file(self.paths[position])
+        content = self.content(position)
         image = read_rgb(content, at_least_px=self.at_least_px)
         return LoadedImage(image, hashlib.sha256(content).hexdigest())
 
     def content_sha256(self, position: int) -> str:
         """Hash the bytes of one file."""
-        return hashlib.sha256(read_file(self.paths[position])).hexdigest()
+        return hashlib.sha256(self.content(position)).hexdigest()
+
+    def content(self, position: int) -> bytes:
+        """Return the bytes of one file."""
+        return read_file(self.paths[position])
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,17 @@ def decoded_scaled(dataset: ImageDataset, *, at_least_px: int) -> ImageDataset:
     if not isinstance(dataset, ImageCollection) or not isinstance(dataset.images, FileImages):
         return dataset
     return replace(dataset, images=replace(dataset.images, at_least_px=at_least_px))
+
+
+def read_content(dataset: ImageDataset, index: int) -> bytes | None:
+    """Return the bytes of the file that an image is in; None if it is drawn, or cut out of an array.
+
+    Raises:
+        ImageReadError: the file cannot be read.
+    """
+    if not isinstance(dataset, ImageCollection) or not isinstance(dataset.images, FileImages):
+        return None
+    return dataset.images.content(dataset.positions[index])
 
 
 def _pixels_sha256(image: Image.Image) -> str:

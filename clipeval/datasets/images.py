@@ -31,6 +31,9 @@ MAX_ASPECT_RATIO = 200
 that a 1 x 100000 picture would become gigabytes."""
 
 _WHITE_16_BIT = 65_535
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_JPEG_TAIL = 64
+"""Bytes at the end of a file in which a JPEG has to end; some cameras pad."""
 _UPRIGHT: dict[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -123,6 +126,27 @@ def read_rgb(raw: bytes, *, at_least_px: int | None = None) -> Image.Image:
     except Exception as error:
         detail = f"{error}" or type(error).__name__
         raise ImageReadError(f"damaged or truncated {accepted.name}: {detail}") from error
+
+
+def plain_jpeg_size(raw: bytes) -> tuple[int, int] | None:
+    """Return (width, height) of a JPEG that needs nothing of the policy but to be decoded, else None.
+
+    It has three colour channels, YCbCr as JFIF has them, is upright, and ends as JPEGs do. Only its header is
+    looked at.
+
+    Raises:
+        ImageReadError: the picture is too large.
+    """
+    if not raw.startswith(_JPEG_START) or raw[-_JPEG_TAIL:].rfind(_JPEG_END) < 0:
+        return None
+    try:
+        image = JpegImageFile(BytesIO(raw))
+        turned = image.getexif().get(Base.Orientation, 1) in _UPRIGHT
+    except Exception:  # noqa: BLE001 (decoding will say what is wrong with it)
+        return None
+    _check_size(*image.size)
+    is_plain = image.mode == "RGB" and image.info.get("adobe_transform", 1) == 1 and not turned
+    return image.size if is_plain else None
 
 
 def _format_of(raw: bytes) -> _Format:

@@ -35,6 +35,8 @@ class DecodedBatch:
     contents: tuple[str, ...]
     """(B) SHA-256 of what each was read from."""
     failures: tuple[ImageFailure, ...] = ()
+    n_on_cpu: int = 0
+    """With `decode: gpu`, how many the CPU decoded instead."""
 
     @property
     def n_read(self) -> int:

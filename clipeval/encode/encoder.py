@@ -10,6 +10,7 @@ import torch
 
 from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.encode.backends import ImageTower, build_tower, measure_backend
+from clipeval.encode.gpu_decoding import check_gpu_decoding
 from clipeval.encode.images import Remember, encode_images
 from clipeval.encode.prompts import PromptEncoder
 from clipeval.errors import DatasetError
@@ -47,10 +48,12 @@ class ClipEncoder:
         """Load a model.
 
         Raises:
-            ModelError, DeviceError: see load_model.
+            ModelError, DeviceError: see load_model; also of `decode: gpu` without a CUDA GPU.
         """
         started = time.perf_counter()
         model = load_model(spec, device=device, precision=precision)
+        if spec.decode == "gpu":
+            check_gpu_decoding(model)
         return cls(model, time.perf_counter() - started, PromptEncoder(model))
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 
 import numpy as np
@@ -14,15 +14,18 @@ from clipeval.datasets import ImageDataset, decoded_scaled
 from clipeval.encode.backends import EagerTower, ImageTower
 from clipeval.encode.backing_off import BackingOff
 from clipeval.encode.decoding import DecodedBatch, decode_batches
+from clipeval.encode.gpu_decoding import decode_batches_on_gpu
 from clipeval.encode.intra_op import spread_over_cores
 from clipeval.encode.uploading import upload
 from clipeval.errors import ClipEvalError, DatasetError, EncodingError
 from clipeval.models import ClipModel
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import ImageEmbeddings, ImageFailure, OnError
+from clipeval.records import ImageEmbeddings, ImageFailure, Notice, OnError
 from clipeval.records.results import FloatArray
 
 MAX_WORKERS = 8
+"""Beside a tower on the CPU."""
+MAX_WORKERS_BESIDE_GPU = 32
 MAX_LISTED = 100
 MAX_NAMED = 10
 FAST_DECODE_GAP = 2
@@ -36,9 +39,10 @@ Remember = Callable[[Sequence[str], FloatArray], None]
 """Takes SHA-256 of contents and (N, D) embeddings."""
 
 
-def default_workers() -> int:
-    """Return the number of decoding threads: one a core that this process may use, at most 8."""
-    return min(MAX_WORKERS, usable_cores())
+def default_workers(device: str) -> int:
+    """Return the number of decoding threads: one a core that this process may use, up to a limit."""
+    most = MAX_WORKERS_BESIDE_GPU if device.startswith("cuda") else MAX_WORKERS
+    return min(most, usable_cores())
 
 
 def encode_images(
@@ -61,7 +65,7 @@ def encode_images(
         indices: which of them, ascending; all if None.
         batch_size: images a forward pass; halved, and said, when memory does not suffice.
         on_error: `fail` reads the rest to find every bad image, then raises; `skip` leaves them out.
-        n_workers: decoding threads; default_workers() if None.
+        n_workers: decoding threads; default_workers(model.device) if None.
         progress: told of every image done.
         remember: given what is encoded part by part, so that a run that is interrupted loses little.
         image_tower: what runs the image tower; torch eager if None.
@@ -73,20 +77,13 @@ def encode_images(
     """
     started = time.perf_counter()
     chosen = range(len(dataset.samples)) if indices is None else indices
-    if model.spec.decode == "fast":
-        dataset = decoded_scaled(
-            dataset, at_least_px=FAST_DECODE_GAP * max(model.record.image_size)
-        )
-    workers = n_workers or default_workers()
     failures: list[ImageFailure] = []
+    n_on_cpu = 0
     rows = _Rows(model, dataset, remember)
     watcher = progress or SilentProgress()
     label = f"{dataset.key} x {model.record.id}"
     with (
-        closing(
-            decode_batches(model, dataset, chosen, batch_size=batch_size, n_workers=workers)
-        ) as decoded,
-        closing(upload(decoded, model.device)) as batches,
+        closing(_batches(model, dataset, chosen, batch_size, n_workers)) as batches,
         _running(model, image_tower) as run,
         watcher.stage(label, total=len(chosen), unit="images") as advance,
     ):
@@ -94,6 +91,7 @@ def encode_images(
         with rows.kept():
             for batch in batches:
                 failures.extend(batch.failures)
+                n_on_cpu += batch.n_on_cpu
                 # With failures the run may be lost: then go on decoding only, to name every bad image.
                 if batch.indices and (on_error == "skip" or not failures):
                     rows.add(batch, tower.encode(batch.pixels))
@@ -108,8 +106,40 @@ def encode_images(
         failures=tuple(failures),
         encode_s=time.perf_counter() - started,
         n_encoded=len(rows.indices),
-        notices=tower.notices,
+        notices=(*tower.notices, *_on_cpu_notices(dataset, n_on_cpu, len(chosen))),
     )
+
+
+def _batches(
+    model: ClipModel,
+    dataset: ImageDataset,
+    chosen: Sequence[int],
+    batch_size: int,
+    n_workers: int | None,
+) -> Generator[DecodedBatch]:
+    """Decode as the model's spec says, and have the pixels on their way to its device."""
+    workers = n_workers or default_workers(model.device)
+    if model.spec.decode == "gpu":
+        yield from decode_batches_on_gpu(
+            model, dataset, chosen, batch_size=batch_size, n_workers=workers
+        )
+        return
+    if model.spec.decode == "fast":
+        at_least_px = FAST_DECODE_GAP * max(model.record.image_size)
+        dataset = decoded_scaled(dataset, at_least_px=at_least_px)
+    decoded = decode_batches(model, dataset, chosen, batch_size=batch_size, n_workers=workers)
+    with closing(decoded), closing(upload(decoded, model.device)) as batches:
+        yield from batches
+
+
+def _on_cpu_notices(dataset: ImageDataset, n_on_cpu: int, n_images: int) -> tuple[Notice, ...]:
+    if not n_on_cpu:
+        return ()
+    message = (
+        f"data set '{dataset.key}': decode 'gpu' left {n_on_cpu} of {n_images} images to the CPU: they "
+        "are no plain JPEGs (three colour channels, upright, complete)"
+    )
+    return (Notice("decoded-on-cpu", message),)
 
 
 def _running(

@@ -15,7 +15,7 @@ BackendName = Literal["torch", "compile", "openvino", "onnxruntime"]
 BackendChoice = Literal["auto", "torch", "compile", "openvino", "onnxruntime"]
 """`auto`: the fastest of those that are there, by measuring."""
 DEFAULT_BACKEND: BackendName = "torch"
-Decode = Literal["exact", "fast"]
+Decode = Literal["exact", "fast", "gpu"]
 """`fast`: JPEGs at 1/2, 1/4 or 1/8 of their size where that is still enough for the model's input."""
 OnError = Literal["fail", "skip"]
 Question = Literal["digit", "ink", "background"]
