@@ -177,7 +177,7 @@ def measure(options: argparse.Namespace, device: str) -> Measured:
     effort = QUICK if options.quick else FULL
     n_images = options.n_images or effort.n_images
     batch_size = options.batch_size or effort.batch_size
-    n_workers = default_workers(device)
+    n_workers = default_workers()
     modes = [mode for mode in options.modes if mode != "graph" or device.startswith("cuda")]
     measured = Measured(machine=describe_machine(device, n_workers))
     for key, value in {"model": options.model, **measured.machine}.items():

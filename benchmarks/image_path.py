@@ -165,7 +165,7 @@ def jpegs(
 
     def decode() -> None:
         for _ in decode_batches(
-            model, dataset, chosen, batch_size=batch_size, n_workers=default_workers(model.device)
+            model, dataset, chosen, batch_size=batch_size, n_workers=default_workers()
         ):
             pass
 

@@ -56,12 +56,10 @@ from race_results import Results, compare_all, differs_in_fp32, results_json
 from race_rivals import RivalError, clip_benchmark_environment, race_home
 from race_tables import agreement_lines, growth_lines, scenario_lines
 
-from clipeval.encode.images import MAX_WORKERS, MAX_WORKERS_BESIDE_GPU
+from clipeval.encode.images import MAX_WORKERS
 
 RIVALS = CONTESTANTS[1:]
 DEFAULT_RIVALS: tuple[ContestantName, ...] = ("open-clip", "clip-benchmark")
-MAX_THREADS = {"cpu": MAX_WORKERS, "cuda": MAX_WORKERS_BESIDE_GPU}
-"""clipeval decodes in at most so many threads; more would not be the same for all."""
 TERMINATED = 128 + signal.SIGTERM
 QUIET_LOAD = 0.25
 """Load a thread above which something else runs."""
@@ -182,7 +180,7 @@ def _main(options: argparse.Namespace) -> int:
         device=options.device,
     )
     with ExitStack() as stack:
-        n_threads = stack.enter_context(_cores(options.threads, MAX_THREADS[options.device]))
+        n_threads = stack.enter_context(_cores(options.threads))
         work = options.work or stack.enter_context(tempfile.TemporaryDirectory(prefix="race-"))
         described = describe_race(options.device, n_threads)
         track = _track(options, chosen, work=Path(work).resolve(), n_threads=n_threads)
@@ -227,13 +225,13 @@ def _track(
 
 
 @contextmanager
-def _cores(n_threads: int | None, most: int) -> Iterator[int]:
+def _cores(n_threads: int | None) -> Iterator[int]:
     """Keep this process, and all that it starts, to so many cores meanwhile; yield how many."""
     if not hasattr(os, "sched_setaffinity"):
-        yield n_threads or min(most, os.cpu_count() or 1)
+        yield n_threads or min(MAX_WORKERS, os.cpu_count() or 1)
         return
     usable = sorted(os.sched_getaffinity(0))
-    wanted = n_threads or min(most, len(usable))
+    wanted = n_threads or min(MAX_WORKERS, len(usable))
     if wanted > len(usable):
         raise ValueError(f"--threads {wanted}: {len(usable)} cores are usable")
     os.sched_setaffinity(0, usable[:wanted])
@@ -276,8 +274,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=64, metavar="N")
     parser.add_argument(
         "--threads", type=int, metavar="N",
-        help="cores for every contestant, and decoders; default: all, "
-        + ", ".join(f"at most {most} for {device}" for device, most in MAX_THREADS.items()),
+        help=f"cores for every contestant, and decoders; default: all, at most {MAX_WORKERS}",
     )  # fmt: skip
     parser.add_argument(
         "--model-dir", type=Path, metavar="DIR",

@@ -1,5 +1,5 @@
 """`python -m clipeval` is `clipeval`."""
 
-from clipeval.cli import main
+from clipeval.cli import run_process
 
-main()
+run_process()

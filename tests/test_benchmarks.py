@@ -492,7 +492,7 @@ class TestRaceCommand:
 
     def test_cores_are_given_back(self):
         before = os.sched_getaffinity(0)
-        with race._cores(1, 8) as n_threads:
+        with race._cores(1) as n_threads:
             assert n_threads == len(os.sched_getaffinity(0)) == 1
         assert os.sched_getaffinity(0) == before
 

@@ -24,8 +24,8 @@ from clipeval.records import ImageEmbeddings, ImageFailure, Notice, OnError
 from clipeval.records.results import FloatArray
 
 MAX_WORKERS = 8
-"""Beside a tower on the CPU."""
-MAX_WORKERS_BESIDE_GPU = 32
+"""Threads that decode. More get in each other's way: on 16 cores, 8 decoded 944 photos a second, 16 only 839
+(docs/benchmarks.md)."""
 MAX_LISTED = 100
 MAX_NAMED = 10
 FAST_DECODE_GAP = 2
@@ -39,10 +39,9 @@ Remember = Callable[[Sequence[str], FloatArray], None]
 """Takes SHA-256 of contents and (N, D) embeddings."""
 
 
-def default_workers(device: str) -> int:
-    """Return the number of decoding threads: one a core that this process may use, up to a limit."""
-    most = MAX_WORKERS_BESIDE_GPU if device.startswith("cuda") else MAX_WORKERS
-    return min(most, usable_cores())
+def default_workers() -> int:
+    """Return the number of decoding threads: one a core that this process may use, at most 8."""
+    return min(MAX_WORKERS, usable_cores())
 
 
 def encode_images(
@@ -65,7 +64,7 @@ def encode_images(
         indices: which of them, ascending; all if None.
         batch_size: images a forward pass; halved, and said, when memory does not suffice.
         on_error: `fail` reads the rest to find every bad image, then raises; `skip` leaves them out.
-        n_workers: decoding threads; default_workers(model.device) if None.
+        n_workers: decoding threads; default_workers() if None.
         progress: told of every image done.
         remember: given what is encoded part by part, so that a run that is interrupted loses little.
         image_tower: what runs the image tower; torch eager if None.
@@ -118,7 +117,7 @@ def _batches(
     n_workers: int | None,
 ) -> Generator[DecodedBatch]:
     """Decode as the model's spec says, and have the pixels on their way to its device."""
-    workers = n_workers or default_workers(model.device)
+    workers = n_workers or default_workers()
     if model.spec.decode == "gpu":
         yield from decode_batches_on_gpu(
             model, dataset, chosen, batch_size=batch_size, n_workers=workers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from open_clip.hf_model import HFTextEncoder
 from open_clip.timm_model import TimmModel
 from open_clip.transform import PreprocessCfg
 from open_clip.transformer import QuickGELU
+from torch.overrides import TorchFunctionMode
 
 from clipeval.errors import ModelError
 from clipeval.models.hub import CONFIG_FILE
@@ -22,6 +24,13 @@ from clipeval.models.open_clip_quiet import quiet_open_clip
 from clipeval.records import Precision
 
 SEED = 0
+_DRAWING = frozenset(
+    {
+        "normal_", "uniform_", "trunc_normal_", "erfinv_",
+        "kaiming_normal_", "kaiming_uniform_", "xavier_normal_", "xavier_uniform_",
+    }
+)  # fmt: skip
+"""Functions and methods of torch that fill a tensor with what they draw, and return it."""
 _BUILD_ERRORS = (
     AssertionError,
     AttributeError,
@@ -38,9 +47,13 @@ _BUILD_ERRORS = (
 
 
 def build_module(
-    model_cfg: Mapping[str, Any], preprocess_cfg: Mapping[str, Any], *, precision: Precision
+    model_cfg: Mapping[str, Any],
+    preprocess_cfg: Mapping[str, Any],
+    *,
+    precision: Precision,
+    drawn: bool,
 ) -> torch.nn.Module:
-    """Build an architecture on the CPU, its parameters drawn from a fixed seed.
+    """Build an architecture on the CPU, its parameters drawn from a fixed seed or left as memory was.
 
     Nothing is downloaded for the towers but the config of a text tower that lives on the hub:
     base weights that open_clip could start a tower from are switched off. The global random state
@@ -51,6 +64,8 @@ def build_module(
         preprocess_cfg: what differs from open_clip's default preprocessing.
         precision: of the parameters; bf16 and fp16 as open_clip's precisions of that name have it,
             which keep layer norms in float32.
+        drawn: whether parameters are drawn, which takes seconds, and is for nothing where weights replace all
+            of them.
     Raises:
         ModelError: the config does not describe an architecture, or needs what is not here.
     """
@@ -59,6 +74,7 @@ def build_module(
         tempfile.TemporaryDirectory(prefix="clipeval-") as folder,
         quiet_open_clip(),
         torch.random.fork_rng(devices=[]),
+        nullcontext() if drawn else _NothingDrawn(),
     ):
         # As a folder, so that every kind of spec is built from the config that is hashed.
         (Path(folder) / CONFIG_FILE).write_text(json.dumps(config), encoding="utf-8")
@@ -74,6 +90,21 @@ def build_module(
         except _BUILD_ERRORS as error:
             raise ModelError(_cannot_build(model_cfg, error)) from error
     return cast("torch.nn.Module", module)
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors as they are where torch.nn.init and its like would draw their values."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 (whatever torch's function gives)
+        if getattr(func, "__name__", "") in _DRAWING:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def preprocessing_of(module: torch.nn.Module) -> PreprocessCfg:

@@ -23,6 +23,7 @@ from clipeval.models.architectures import (
 from clipeval.models.clip_model import ClipModel
 from clipeval.models.fingerprints import canonical_config, hash_json, hash_weights
 from clipeval.models.fitting import fit_weights
+from clipeval.models.patch_embedding import multiply_patches
 from clipeval.models.preprocessing import Preprocessing
 from clipeval.models.sources import ModelSource, find_source, naming
 from clipeval.models.tokenizers import Tokenizer, load_tokenizer
@@ -67,6 +68,8 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
     filled = _fill(source, config, precision)
     record = _describe(spec, source, config, filled, tokenizer)
     module = filled.module.eval().requires_grad_(requires_grad=False)
+    if device.startswith("cuda") and precision != "fp32":
+        multiply_patches(module)
     model = ClipModel(
         spec=spec,
         record=record,
@@ -97,7 +100,13 @@ def _stamps(source: ModelSource) -> tuple[FileStamp, ...] | None:
 
 
 def _fill(source: ModelSource, config: Mapping[str, Any], precision: Precision) -> _Filled:
-    module = build_module(config, source.preprocess_cfg, precision=precision)
+    # Where there are weights, fit_weights makes sure that they fill every parameter.
+    module = build_module(
+        config,
+        source.preprocess_cfg,
+        precision=precision,
+        drawn=source.weights is None and precision == "fp32",
+    )
     if computes_quick_gelu(module) != source.quick_gelu:
         wanted = "QuickGELU" if source.quick_gelu else "GELU"
         raise ModelError(
@@ -126,7 +135,8 @@ def _fill_randomly(
     """Give every precision the same weights: the ones that the seed draws in float32."""
     if precision == "fp32":
         return _Filled(module, module.state_dict())
-    full = build_module(config, source.preprocess_cfg, precision="fp32").state_dict()
+    drawn = build_module(config, source.preprocess_cfg, precision="fp32", drawn=True)
+    full = drawn.state_dict()
     module.load_state_dict(full)
     return _Filled(module, full)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import open_clip
@@ -134,6 +135,8 @@ def load_tokenizer(identifier: str, *, model_cfg: Mapping[str, Any]) -> Tokenize
     # Said again here: no config, and no repository that it names, may bring code along.
     options = {"trust_remote_code": False} if on_hub else {}
     try:
+        if not on_hub:
+            return _built_in(identifier, json.dumps(model_cfg, sort_keys=True))
         with quiet_open_clip():
             return Tokenizer(open_clip.get_tokenizer(identifier, **options))
     except ImportError as error:
@@ -143,6 +146,16 @@ def load_tokenizer(identifier: str, *, model_cfg: Mapping[str, Any]) -> Tokenize
     except Exception as error:
         # What the tokenizers library raises about a damaged file is a bare Exception.
         raise ModelError(_cannot_load(identifier, on_hub, error)) from error
+
+
+@lru_cache(maxsize=1)
+def _built_in(identifier: str, config: str) -> Tokenizer:  # noqa: ARG001 (a part of the key)
+    """Build open_clip's own tokenizer, which takes half a second and hangs on the config alone.
+
+    The last one is kept: a model that is loaded in another precision has the same.
+    """
+    with quiet_open_clip():
+        return Tokenizer(open_clip.get_tokenizer(identifier))
 
 
 def _cannot_load(identifier: str, on_hub: str | None, error: Exception) -> str:

@@ -52,7 +52,12 @@ def _export(model: ClipModel, folder: Path) -> Path:
 
 
 def _quantize(file: Path) -> Path:
-    """Quantize weights to int8 once, and activations by the range that each batch turns out to have."""
+    """Quantize weights to 8 bits once, and activations by the range that each batch turns out to have.
+
+    Without VNNI instructions, products of unsigned activations with signed weights are added up in 16 bits,
+    and overflow: ViT-B-32 fell to a cosine of 0.90 to fp32, where unsigned weights kept 0.999. With VNNI
+    signed ones are faster, and as near. Source: ONNX Runtime's documentation of quantization, "U8S8".
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantized = file.with_name("tower-int8.onnx")
@@ -60,7 +65,13 @@ def _quantize(file: Path) -> Path:
         file,
         quantized,
         op_types_to_quantize=list(_QUANTIZED),
-        weight_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8 if _has_vnni() else QuantType.QUInt8,
         use_external_data_format=True,
     )
     return quantized
+
+
+def _has_vnni() -> bool:
+    """Say whether the processor adds 8-bit products up in 32 bits; no, if torch does not tell."""
+    tells = getattr(torch.cpu, "_is_vnni_supported", None)
+    return bool(tells is not None and tells())
