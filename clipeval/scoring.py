@@ -92,7 +92,8 @@ def score_images(
     """Rank the classes for each image: logits = logit_scale * image . text, in float32.
 
     Images are taken in blocks whose size depends on C alone, so that memory does not grow with N and
-    what is said of an image depends on no other image.
+    what is said of an image depends on no other image, but for rounding: some processors' BLAS rounds the
+    rows of one block differently.
 
     Args:
         image_embeddings: (N, D) float32, memory-mapped or not; unit rows for cosine similarity, which

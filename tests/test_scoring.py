@@ -11,6 +11,8 @@ from scipy.special import log_softmax
 from clipeval.errors import ScoringError
 from clipeval.scoring import Scores, _block_images, class_weights, score_images
 
+ROUNDING = 2e-4
+"""Of logits: 99 times what float32 rounds cosines by, twice over."""
 ARRAYS = ("predicted", "confidence", "top5", "top5_scores", "nll_terms", "brier_terms")
 
 
@@ -183,13 +185,20 @@ class TestBlocks:
         weights = unit_rows(generator, n_classes, dimensions)
         labels = generator.integers(0, n_classes, 5000)
         whole = score_images(images, weights, labels, logit_scale=99, sample_ids=names(5000))
+        best_two = np.sort(whole.top5_scores, axis=1)[:, ::-1][:, :2]
+        is_clear = (
+            best_two[:, 0] - best_two[:, -1] > ROUNDING if n_classes > 1 else np.ones(5000, bool)
+        )
         # BLAS takes other paths for few rows and for one, and rounds differently on them.
         for some in (kept, kept[:1]):
             part = score_images(
                 images[some], weights, labels[some], logit_scale=99, sample_ids=names(len(some))
             )
-            for name in ARRAYS:
-                assert np.array_equal(getattr(whole, name)[some], getattr(part, name)), name
+            clear = is_clear[some]
+            assert np.array_equal(whole.predicted[some][clear], part.predicted[clear])
+            for name in ("confidence", "top5_scores", "nll_terms", "brier_terms"):
+                found, expected = getattr(part, name), getattr(whole, name)[some]
+                np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING, err_msg=name)
 
     @pytest.mark.parametrize("n_classes", [1, 600, 1_000, 20_000, 5_000_000])
     def test_a_block_is_neither_large_nor_empty(self, n_classes):

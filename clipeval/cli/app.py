@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -21,6 +22,7 @@ from clipeval.errors import ClipEvalError
 EXIT_USAGE = 2
 EXIT_DEFECT = 70
 EXIT_INTERRUPTED = 130
+_OUTPUT_ERRNOS = {errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 app = typer.Typer(
     name="clipeval",
@@ -88,7 +90,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader (head, less) has gone: nothing to say, and nothing to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRNOS:
+            _tell_of_a_defect()
+        print_error(
+            f"output cannot be written: {error.strerror}; free some space, or write it elsewhere"
+        )
+        sys.exit(EXIT_USAGE)
     except Exception:  # noqa: BLE001 (Python would exit with 1, which means that a gate failed)
-        traceback.print_exc()
-        print_error("this is a defect of clipeval, not of your input: please report what is above")
-        sys.exit(EXIT_DEFECT)
+        _tell_of_a_defect()
+
+
+def _tell_of_a_defect() -> NoReturn:
+    traceback.print_exc()
+    print_error("this is a defect of clipeval, not of your input: please report what is above")
+    sys.exit(EXIT_DEFECT)
