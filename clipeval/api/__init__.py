@@ -16,6 +16,11 @@ if TYPE_CHECKING:
         list_baselines,
         open_baselines,
     )
+    from clipeval.api.benching import (
+        BenchRequest,
+        bench,
+        write_benchmark,
+    )
     from clipeval.api.classifying import (
         classify,
     )
@@ -79,6 +84,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AcceptedBaseline": "baselines",
+    "BenchRequest": "benching",
     "CacheSize": "inspecting",
     "EvaluationSession": "sessions",
     "ExportedOutcome": "outcomes",
@@ -91,6 +97,7 @@ _HOME = {
     "SuiteCheck": "suites",
     "SuiteOutcome": "outcomes",
     "accept": "baselines",
+    "bench": "benching",
     "add_to_step_summary": "step_summary",
     "build_plan": "suites",
     "cache_clear": "inspecting",
@@ -118,10 +125,12 @@ _HOME = {
     "schema": "inspecting",
     "single_cell": "single_cells",
     "validate": "suites",
+    "write_benchmark": "benching",
 }
 
 __all__ = [
     "AcceptedBaseline",
+    "BenchRequest",
     "CacheSize",
     "EvaluationSession",
     "ExportedOutcome",
@@ -135,6 +144,7 @@ __all__ = [
     "SuiteOutcome",
     "accept",
     "add_to_step_summary",
+    "bench",
     "build_plan",
     "cache_clear",
     "cache_info",
@@ -161,6 +171,7 @@ __all__ = [
     "schema",
     "single_cell",
     "validate",
+    "write_benchmark",
 ]
 
 

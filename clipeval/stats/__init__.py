@@ -19,6 +19,7 @@ from clipeval.stats.paired import (
     tango_z,
 )
 from clipeval.stats.planning import images_to_settle, minimum_detectable_difference
+from clipeval.stats.timings import TimingSummary, drift, least_samples, summarize_timings
 
 __all__ = [
     "Clustering",
@@ -27,17 +28,21 @@ __all__ = [
     "MacroDifference",
     "MacroEffects",
     "MacroMetric",
+    "TimingSummary",
     "benjamini_hochberg",
     "cluster",
+    "drift",
     "effective",
     "effective_wilson_interval",
     "holm",
     "images_to_settle",
+    "least_samples",
     "macro_differences",
     "mcnemar_mid_p",
     "minimum_detectable_difference",
     "number_groups",
     "score_p_value",
+    "summarize_timings",
     "tango_interval",
     "tango_z",
     "wilson_interval",

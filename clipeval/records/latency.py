@@ -1,0 +1,112 @@
+"""What a latency profile found: the shape of benchmark.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clipeval.records.results import Environment
+from clipeval.records.samples import Notice
+from clipeval.records.specs import BackendName, Precision
+
+StageName = Literal[
+    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"
+]
+STAGES: tuple[StageName, ...] = (
+    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
+)  # fmt: skip
+ONCE: frozenset[StageName] = frozenset({"load", "cold"})
+"""Stages that happen once for a model, whatever the batch size: one timing each."""
+BENCHMARK_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySetting:
+    """One configuration that is profiled."""
+
+    model: str
+    device: str
+    precision: Precision
+    backend: BackendName
+    batch_size: int
+    n_threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySummary:
+    """Quantiles of a stage's calls, in seconds."""
+
+    n: int
+    median_s: float
+    low_s: float | None
+    high_s: float | None
+    """95% confidence interval of the median, from order statistics; None below six calls."""
+    q1_s: float
+    q3_s: float
+    p90_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    """None: too few calls to state it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakMemory:
+    """The most memory in use while a stage was measured, in bytes."""
+
+    rss_bytes: int
+    """Resident memory of the process."""
+    device_allocated_bytes: int | None = None
+    """Of a GPU, in tensors; None on the CPU."""
+    device_reserved_bytes: int | None = None
+    """Of a GPU, taken by torch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProfile:
+    """One stage in one setting; `problem` says why there are no timings."""
+
+    stage: StageName
+    setting: LatencySetting
+    samples_s: tuple[float, ...] = ()
+    """Wall time of every call, in order, the device waited for."""
+    device_samples_s: tuple[float, ...] = ()
+    """The same calls by a GPU's own clock; empty elsewhere."""
+    warmup_s: tuple[float, ...] = ()
+    summary: LatencySummary | None = None
+    is_steady: bool = True
+    """Whether medians of successive windows of the warm-up agreed within 2%."""
+    drift: float | None = None
+    """Share by which the second half of the calls is slower than the first, if they drift."""
+    items_per_s: float | None = None
+    """Images, or prompts, a second, at the median."""
+    memory: PeakMemory | None = None
+    flop_per_item: float | None = None
+    """Floating-point operations; a multiply-add counts as two."""
+    flop_share: float | None = None
+    """Operations a second as a share of the machine's measured matrix peak in this precision."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSize:
+    """What a model costs by its shape."""
+
+    n_parameters: int
+    flop_per_image: float | None
+    flop_per_prompt: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRecord:
+    """All that a run of `clipeval bench` measured."""
+
+    environment: Environment
+    fingerprint: str
+    """Of what a timing hangs on beside the model; only timings of the same one are compared."""
+    profiles: tuple[StageProfile, ...]
+    models: Mapping[str, ModelSize] = field(default_factory=dict)
+    matrix_peaks: Mapping[str, float] = field(default_factory=dict)
+    """`device precision` -> FLOP/s of the fastest product of two square matrices."""
+    notices: tuple[Notice, ...] = ()
+    benchmark_version: int = BENCHMARK_VERSION
