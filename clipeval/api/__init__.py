@@ -16,6 +16,11 @@ if TYPE_CHECKING:
         list_baselines,
         open_baselines,
     )
+    from clipeval.api.bench_comparing import (
+        BenchComparison,
+        compare_latency,
+        write_comparison,
+    )
     from clipeval.api.benching import (
         BenchRequest,
         bench,
@@ -84,6 +89,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AcceptedBaseline": "baselines",
+    "BenchComparison": "bench_comparing",
     "BenchRequest": "benching",
     "CacheSize": "inspecting",
     "EvaluationSession": "sessions",
@@ -102,6 +108,7 @@ _HOME = {
     "build_plan": "suites",
     "cache_clear": "inspecting",
     "cache_info": "inspecting",
+    "compare_latency": "bench_comparing",
     "check_folders": "outcomes",
     "check_holdouts": "holdouts",
     "classify": "classifying",
@@ -126,10 +133,12 @@ _HOME = {
     "single_cell": "single_cells",
     "validate": "suites",
     "write_benchmark": "benching",
+    "write_comparison": "bench_comparing",
 }
 
 __all__ = [
     "AcceptedBaseline",
+    "BenchComparison",
     "BenchRequest",
     "CacheSize",
     "EvaluationSession",
@@ -151,6 +160,7 @@ __all__ = [
     "check_folders",
     "check_holdouts",
     "classify",
+    "compare_latency",
     "compare_runs",
     "diff_baseline",
     "doctor",
@@ -172,6 +182,7 @@ __all__ = [
     "single_cell",
     "validate",
     "write_benchmark",
+    "write_comparison",
 ]
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich import box
-from rich.table import Table
 
 from clipeval import api
+from clipeval.cli.bench_tables import latency_comparison_table, profile_tables
 from clipeval.cli.console import TerminalProgress, out, plain, print_notices
+from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.run import PRECISIONS, PrecisionName
+from clipeval.errors import ConfigError
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
     from clipeval.records import BackendName
-    from clipeval.records.latency import BenchmarkRecord, StageName, StageProfile
+    from clipeval.records.latency import StageName
 
 EXAMPLES = """\
 Examples:\n
@@ -25,8 +28,8 @@ Examples:\n
   clipeval bench --model ViT-B-32/openai --device cuda --precision fp32 bf16 --stage encode_image\n
   clipeval bench --model tiny --json tiny.json
 """
-BAR_WIDTH = 20
-MS_PER_S = 1e3
+COMPARED = ("encode_image", "encode_text", "end_to_end")
+"""Stages that --against compares if none is named: what a user of the model waits for."""
 
 
 class StageOption(StrEnum):
@@ -100,11 +103,36 @@ def bench(
             "--samples", min=10, metavar="N", help="Calls to time; p90 needs 64, p99 662."
         ),
     ] = 64,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="RUN|MODEL",
+            help="Is the model slower than this one, or than what --json kept? In fresh processes.",
+        ),
+    ] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            "--margin", metavar="M", help="With --against: tolerated slowdown, 0.1 is 10%."
+        ),
+    ] = 0.10,
+    blocks: Annotated[
+        int,
+        typer.Option(
+            "--blocks",
+            metavar="N",
+            help="With --against: processes in the order A, B, B, A, N times.",
+        ),
+    ] = 8,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write every timing there.")
     ] = None,
 ) -> None:
     """Time loading, preprocessing, both towers and the whole way from a JPEG to a class."""
+    if against is not None:
+        words = _Words(device, batch, precision, stage, backend, threads, samples).in_order()
+        _compare(model, against, words, margin=margin, n_blocks=blocks, json_file=json_file)
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
@@ -117,73 +145,64 @@ def bench(
     )
     record = api.bench(request, argv=sys.argv, progress=TerminalProgress())
     print_notices(record.notices)
-    for table in _tables(record):
+    for table in profile_tables(record):
         out.print(table)
     if json_file is not None:
         api.write_benchmark(record, json_file)
 
 
-def _tables(record: BenchmarkRecord) -> list[Table]:
-    settings = dict.fromkeys(profile.setting for profile in record.profiles)
-    tables = []
-    for setting in settings:
-        title = (
-            f"{plain(setting.model)} on {setting.device}, {setting.precision}, {setting.backend}, "
-            f"batch {setting.batch_size}, {setting.n_threads} threads"
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Options of a profile, for a process of its own."""
+
+    device: list[str] | None
+    batch: list[int] | None
+    precision: list[PrecisionName] | None
+    stage: list[StageOption] | None
+    backend: BenchBackend
+    threads: int | None
+    samples: int
+
+    def in_order(self) -> tuple[str, ...]:
+        several: tuple[tuple[str, Sequence[object]], ...] = (
+            ("--device", self.device or ()),
+            ("--batch", self.batch or ()),
+            ("--precision", self.precision or ()),
+            ("--stage", self.stage or COMPARED),
+            ("--threads", () if self.threads is None else (self.threads,)),
         )
-        own = [profile for profile in record.profiles if profile.setting == setting]
-        tables.append(_table(title, own))
-    return tables
+        words = [
+            word for name, values in several for value in values for word in (name, str(value))
+        ]
+        return (*words, "--backend", self.backend.value, "--samples", str(self.samples))
 
 
-def _table(title: str, profiles: list[StageProfile]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("stage")
-    for name in ("median ms [95%]", "IQR", "p90", "p99", "items/s", "of peak", "memory"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    slowest = max(
-        (p.summary.median_s for p in profiles if p.summary and p.items_per_s is not None),
-        default=0.0,
+def _compare(
+    models: list[str],
+    against: str,
+    words: tuple[str, ...],
+    *,
+    margin: float,
+    n_blocks: int,
+    json_file: Path | None,
+) -> NoReturn:
+    if len(models) > 1:
+        raise ConfigError(f"--against compares one --model; got {len(models)}")
+    found = api.compare_latency(
+        models[0],
+        against,
+        words=words,
+        margin=margin,
+        n_blocks=n_blocks,
+        progress=TerminalProgress(),
     )
-    for profile in profiles:
-        table.add_row(*_row(profile, slowest))
-    return table
-
-
-def _row(profile: StageProfile, slowest: float) -> list[str]:
-    summary = profile.summary
-    if summary is None:
-        return [profile.stage, f"[red]{plain(profile.problem)}[/]"]
-    interval = (
-        f" [{_ms(summary.low_s)}, {_ms(summary.high_s)}]"
-        if summary.low_s is not None and summary.high_s is not None
-        else ""
-    )
-    marks = [] if profile.is_steady else ["[yellow]unsteady[/]"]
-    if profile.drift is not None:
-        marks.append(f"[yellow]drifts {profile.drift:+.0%}[/]")
-    bar = ""
-    if profile.items_per_s is not None:
-        bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * summary.median_s / slowest))
-    return [
-        profile.stage,
-        plain(_ms(summary.median_s) + interval),
-        _ms(summary.q3_s - summary.q1_s) if summary.n > 1 else "",
-        _stated(summary.p90_s, summary.n),
-        _stated(summary.p99_s, summary.n),
-        "" if profile.items_per_s is None else f"{profile.items_per_s:,.1f}",
-        "" if profile.flop_share is None else f"{profile.flop_share:.0%}",
-        "" if profile.memory is None else f"{profile.memory.rss_bytes / 2**20:,.0f} MiB",
-        f"[cyan]{bar}[/] " + " ".join(marks),
-    ]
-
-
-def _stated(seconds: float | None, n: int) -> str:
-    if seconds is not None:
-        return _ms(seconds)
-    return "n too small" if n > 1 else ""
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds * MS_PER_S:.3g}" if seconds < 1 else f"{seconds * MS_PER_S:,.0f}"
+    if json_file is not None:
+        api.write_comparison(found, json_file)
+    out.print(f"base       {plain(found.base)}")
+    out.print(f"candidate  {plain(found.candidate)}")
+    out.print(latency_comparison_table(found.comparisons))
+    if any(one.verdict == "incomparable" for one in found.comparisons):
+        out.print("[bold red]INCOMPARABLE[/]")
+    else:
+        out.print(f"[bold {VERDICT_COLOURS[found.verdict]}]{found.verdict.upper()}[/]")
+    raise typer.Exit(EXIT_OF[found.verdict])

@@ -89,6 +89,43 @@ class StageProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyPoint:
+    """What is compared: a stage in a setting, whatever the model."""
+
+    stage: StageName
+    device: str
+    precision: Precision
+    backend: BackendName
+    batch_size: int
+    n_threads: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.stage} on {self.device}, {self.precision}, {self.backend}, batch {self.batch_size}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyComparison:
+    """How much slower a candidate is than what it is compared with, and what that comes to."""
+
+    point: LatencyPoint
+    margin: float
+    """Tolerated slowdown: 0.10 is ten per cent."""
+    verdict: Literal["pass", "fail", "inconclusive", "incomparable"]
+    ratio: float | None = None
+    """Candidate over base, median."""
+    low: float | None = None
+    high: float | None = None
+    """95% interval of the ratio."""
+    n_blocks: int = 0
+    """Of processes in the order A, B, B, A; 0 against a stored profile."""
+    noise_floor: float | None = None
+    """What comparing a model with itself could not tell from nothing."""
+    cause: str = ""
+    """Why it is incomparable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSize:
     """What a model costs by its shape."""
 

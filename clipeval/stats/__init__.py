@@ -19,16 +19,30 @@ from clipeval.stats.paired import (
     tango_z,
 )
 from clipeval.stats.planning import images_to_settle, minimum_detectable_difference
+from clipeval.stats.ratios import (
+    MIN_BLOCKS,
+    Ratio,
+    RatioVerdict,
+    abba_log_ratio,
+    noise_floor,
+    ratio_of_blocks,
+    ratio_of_samples,
+    ratio_verdict,
+)
 from clipeval.stats.timings import TimingSummary, drift, least_samples, summarize_timings
 
 __all__ = [
+    "MIN_BLOCKS",
     "Clustering",
     "Discordance",
     "Interval",
     "MacroDifference",
     "MacroEffects",
     "MacroMetric",
+    "Ratio",
+    "RatioVerdict",
     "TimingSummary",
+    "abba_log_ratio",
     "benjamini_hochberg",
     "cluster",
     "drift",
@@ -40,7 +54,11 @@ __all__ = [
     "macro_differences",
     "mcnemar_mid_p",
     "minimum_detectable_difference",
+    "noise_floor",
     "number_groups",
+    "ratio_of_blocks",
+    "ratio_of_samples",
+    "ratio_verdict",
     "score_p_value",
     "summarize_timings",
     "tango_interval",

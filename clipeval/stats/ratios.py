@@ -70,6 +70,32 @@ def ratio_of_blocks(log_ratios: Sequence[float], *, seed: int = 0) -> Ratio:
     )
 
 
+def ratio_of_samples(before: Sequence[float], after: Sequence[float], *, seed: int = 0) -> Ratio:
+    """Compare the medians of timings that were not taken in pairs.
+
+    The interval knows of noise between calls alone, not between processes or days.
+
+    Args:
+        before: (N,) timings of A.
+        after: (M,) timings of B.
+        seed: of the bootstrap.
+    """
+    logs = [np.log(np.asarray(samples, dtype=np.float64)) for samples in (after, before)]
+    value = float(np.median(logs[0]) - np.median(logs[1]))
+    low = high = value
+    if min(map(len, logs)) > 1:
+        found = bootstrap(
+            logs,
+            lambda b, a, axis: np.median(b, axis=axis) - np.median(a, axis=axis),
+            confidence_level=CONFIDENCE,
+            n_resamples=N_RESAMPLES,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+        low, high = float(found.low), float(found.high)
+    return Ratio(value=math.exp(value), low=math.exp(low), high=math.exp(high), n_blocks=0)
+
+
 def noise_floor(aa: Ratio) -> float:
     """Return the smallest margin that an A/A comparison leaves room for: its interval's far end."""
     return max(aa.high, 1 / aa.low) - 1

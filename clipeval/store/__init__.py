@@ -1,7 +1,7 @@
 """Run folders and the cache of embeddings: everything that clipeval keeps on disk."""
 
 from clipeval.store.baseline import is_baseline, read_baseline, write_baseline
-from clipeval.store.benchmark_json import read_benchmark, write_benchmark
+from clipeval.store.benchmark_json import read_benchmark, write_benchmark, write_record
 from clipeval.store.cache import (
     CachedRows,
     CacheEntry,
@@ -50,4 +50,5 @@ __all__ = [
     "write_benchmark",
     "write_documents",
     "write_part",
+    "write_record",
 ]

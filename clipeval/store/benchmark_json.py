@@ -22,6 +22,15 @@ def write_benchmark(record: BenchmarkRecord, path: Path) -> None:
     Raises:
         StoreError: the file cannot be written, or a number is not finite.
     """
+    write_record(record, path)
+
+
+def write_record(record: object, path: Path) -> None:
+    """Write any frozen record as JSON, whole, or leave the file that is there.
+
+    Raises:
+        StoreError: the file cannot be written, or a number is not finite.
+    """
     write_bytes(path, encodable(dump_record(record)).encode("utf-8"))
 
 
