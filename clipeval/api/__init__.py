@@ -85,6 +85,12 @@ if TYPE_CHECKING:
         run_folders,
         validate,
     )
+    from clipeval.api.timed_stages import (
+        TimedStage,
+        extra_info,
+        machine_info,
+        timed_stage,
+    )
     from clipeval.plan import build_plan
 
 _HOME = {
@@ -101,6 +107,7 @@ _HOME = {
     "RunComparison": "comparing_runs",
     "SingleCell": "single_cells",
     "SuiteCheck": "suites",
+    "TimedStage": "timed_stages",
     "SuiteOutcome": "outcomes",
     "accept": "baselines",
     "bench": "benching",
@@ -116,9 +123,12 @@ _HOME = {
     "diff_baseline": "comparing_runs",
     "doctor": "machine",
     "export_outcomes": "outcomes",
+    "extra_info": "timed_stages",
     "finish_outcomes": "outcomes",
     "import_outcome": "outcomes",
     "list_baselines": "baselines",
+    "machine_info": "timed_stages",
+    "timed_stage": "timed_stages",
     "list_datasets": "inspecting",
     "list_models": "machine",
     "list_suites": "suites",
@@ -151,6 +161,7 @@ __all__ = [
     "SingleCell",
     "SuiteCheck",
     "SuiteOutcome",
+    "TimedStage",
     "accept",
     "add_to_step_summary",
     "bench",
@@ -165,6 +176,7 @@ __all__ = [
     "diff_baseline",
     "doctor",
     "export_outcomes",
+    "extra_info",
     "finish_outcomes",
     "import_outcome",
     "list_baselines",
@@ -173,6 +185,7 @@ __all__ = [
     "list_suites",
     "list_templates",
     "load_suites",
+    "machine_info",
     "merge_outcomes",
     "open_baselines",
     "render_report",
@@ -180,6 +193,7 @@ __all__ = [
     "run_folders",
     "schema",
     "single_cell",
+    "timed_stage",
     "validate",
     "write_benchmark",
     "write_comparison",

@@ -293,15 +293,7 @@ def _medians(record: BenchmarkRecord) -> _Medians:
 
 
 def _point(profile: StageProfile) -> LatencyPoint:
-    setting = profile.setting
-    return LatencyPoint(
-        stage=profile.stage,
-        device=setting.device,
-        precision=setting.precision,
-        backend=setting.backend,
-        batch_size=setting.batch_size,
-        n_threads=setting.n_threads,
-    )
+    return LatencyPoint.of(profile.stage, profile.setting)
 
 
 def _differences(stored: BenchmarkRecord, now: BenchmarkRecord) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 
 from clipeval.bench.costs import watch_memory
 from clipeval.bench.inputs import Inputs
-from clipeval.bench.protocol import Effort, Stopwatch, measure
-from clipeval.bench.stages import CallStage, StageCalls
+from clipeval.bench.protocol import Effort, Stopwatch, Timing, measure
+from clipeval.bench.stages import StageCalls
 from clipeval.devices import is_out_of_memory, release_unused_memory
 from clipeval.encode.backends import build_tower
 from clipeval.encode.images import default_workers
 from clipeval.models import ClipModel
 from clipeval.records.latency import (
+    CallStage,
     LatencySetting,
     LatencySummary,
     ModelSize,
@@ -69,13 +70,7 @@ def profile_stages(
         stopwatch: what times the calls.
         effort: how long each is timed.
     """
-    with (
-        torch.inference_mode(),
-        _threads(setting.n_threads),
-        ThreadPoolExecutor(default_workers(), thread_name_prefix="clipeval-decode") as pool,
-    ):
-        tower = build_tower(loaded.model, setting.backend, setting.precision)
-        calls = StageCalls(loaded.model, tower, inputs, setting.batch_size, pool)
+    with stage_calls(loaded.model, setting, inputs) as calls:
         for stage in stages:
             if stage == "load":
                 yield _once(stage, setting, loaded.load_s)
@@ -84,6 +79,18 @@ def profile_stages(
                 yield _once(stage, setting, first)
             else:
                 yield _profile(stage, setting, calls, costs(), stopwatch, effort)
+
+
+@contextmanager
+def stage_calls(model: ClipModel, setting: LatencySetting, inputs: Inputs) -> Iterator[StageCalls]:
+    """Build the backend and what else the calls of a model's stages need, for as long as they are made."""
+    with (
+        torch.inference_mode(),
+        _threads(setting.n_threads),
+        ThreadPoolExecutor(default_workers(), thread_name_prefix="clipeval-decode") as pool,
+    ):
+        tower = build_tower(model, setting.backend, setting.precision)
+        yield StageCalls(model, tower, inputs, setting.batch_size, pool)
 
 
 def _profile(
@@ -106,9 +113,21 @@ def _profile(
         release_unused_memory(setting.device)
         problem = f"out of memory with a batch of {setting.batch_size}"
         return StageProfile(stage=stage, setting=setting, problem=problem)
-    summary = _in_seconds(summarize_timings(timing.samples_s))
-    items_per_s = setting.batch_size / summary.median_s
+    profile = profile_of(stage, setting, timing)
     flop = _flop_per_item(stage, costs.size)
+    return replace(
+        profile,
+        memory=memory.peak,
+        flop_per_item=flop,
+        flop_share=profile.items_per_s * flop / costs.matrix_peak
+        if flop and profile.items_per_s
+        else None,
+    )
+
+
+def profile_of(stage: StageName, setting: LatencySetting, timing: Timing) -> StageProfile:
+    """Say what timings of a stage come to."""
+    summary = _in_seconds(summarize_timings(timing.samples_s))
     return StageProfile(
         stage=stage,
         setting=setting,
@@ -118,10 +137,7 @@ def _profile(
         summary=summary,
         is_steady=timing.steadiness == "steady",
         drift=drift(timing.samples_s),
-        items_per_s=items_per_s,
-        memory=memory.peak,
-        flop_per_item=flop,
-        flop_share=items_per_s * flop / costs.matrix_peak if flop else None,
+        items_per_s=setting.batch_size / summary.median_s,
     )
 
 

@@ -107,12 +107,9 @@ def measure(target: Target, stopwatch: Stopwatch, effort: Effort) -> Timing:
         stopwatch: what times it.
         effort: how long.
     """
-    with _no_collection():
-        warmup = _WarmUp(effort)
-        number = 0
-        while not warmup.is_over:
-            warmup.add(stopwatch.time(target, number)[0])
-            number += 1
+    with no_collection():
+        warmup = warm_up(target, stopwatch, effort)
+        number = len(warmup.taken_s)
         wall: list[float] = []
         on_device: list[float] = []
         while len(wall) < effort.n_samples and (
@@ -130,13 +127,25 @@ def measure(target: Target, stopwatch: Stopwatch, effort: Effort) -> Timing:
     )
 
 
+def warm_up(target: Target, stopwatch: Stopwatch, effort: Effort) -> WarmUp:
+    """Call until it is steady, or until the time for that is up."""
+    warmup = WarmUp(effort)
+    while not warmup.is_over:
+        warmup.add(stopwatch.time(target, len(warmup.taken_s))[0])
+    return warmup
+
+
 @dataclass(slots=True)
-class _WarmUp:
+class WarmUp:
+    """Calls before those that count."""
+
     effort: Effort
     taken_s: list[float] = field(default_factory=list)
+    """Wall time of each."""
 
     @property
     def is_over(self) -> bool:
+        """Whether it was long enough, and is steady or will not be waited for any longer."""
         return self._is_warm and (
             self.steadiness == "steady" or self._total_s >= self.effort.max_warmup_s
         )
@@ -152,6 +161,7 @@ class _WarmUp:
         return "steady" if abs(last - before) <= self.effort.tolerance * before else "unsteady"
 
     def add(self, seconds: float) -> None:
+        """Count one call."""
         self.taken_s.append(seconds)
 
     @property
@@ -167,7 +177,8 @@ class _WarmUp:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
+    """Collect garbage now, and not meanwhile."""
     was_on = gc.isenabled()
     gc.collect()
     gc.disable()

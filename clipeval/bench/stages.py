@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch.nn.functional import normalize
@@ -26,8 +25,8 @@ from clipeval.bench.protocol import Target
 from clipeval.datasets import read_rgb
 from clipeval.encode.backends import ImageTower
 from clipeval.models import ClipModel
+from clipeval.records.latency import CallStage
 
-CallStage = Literal["preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
 TOP = 5
 N_ROTATED = 4
 """Batches of pixels and embeddings that are kept ready, and taken in turn."""

@@ -13,6 +13,8 @@ from clipeval.records.specs import BackendName, Precision
 StageName = Literal[
     "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"
 ]
+CallStage = Literal["preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
+"""Stages that can be called again and again."""
 STAGES: tuple[StageName, ...] = (
     "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
 )  # fmt: skip
@@ -98,6 +100,18 @@ class LatencyPoint:
     backend: BackendName
     batch_size: int
     n_threads: int
+
+    @classmethod
+    def of(cls, stage: StageName, setting: LatencySetting) -> LatencyPoint:
+        """Take the model out of a setting."""
+        return cls(
+            stage=stage,
+            device=setting.device,
+            precision=setting.precision,
+            backend=setting.backend,
+            batch_size=setting.batch_size,
+            n_threads=setting.n_threads,
+        )
 
     def __str__(self) -> str:
         """Say it in words."""
