@@ -18,6 +18,8 @@ from clipeval.bench.inputs import Inputs, generated_inputs
 from clipeval.bench.profiling import Costs, Loaded, profile_stages
 from clipeval.bench.protocol import Effort
 from clipeval.bench.stopwatches import stopwatch
+from clipeval.bench.sweep import sweep_batch_sizes
+from clipeval.bench.tracing import trace_stages
 from clipeval.devices import check_precision, describe_machine, resolve_device, synchronize
 from clipeval.engine.environment import capture_environment
 from clipeval.errors import ConfigError
@@ -27,6 +29,7 @@ from clipeval.records import BackendName, Environment, ModelSpec, Notice, Precis
 from clipeval.records.latency import (
     ONCE,
     STAGES,
+    BatchSweep,
     BenchmarkRecord,
     LatencySetting,
     ModelSize,
@@ -50,6 +53,10 @@ class BenchRequest:
     """torch's own number if None."""
     n_samples: int = 64
     """Calls of each stage; fewer if they take longer than half a minute."""
+    sweep_to: int | None = None
+    """Sweep encode_image over doubling batch sizes up to this one, too."""
+    trace_folder: Path | None = None
+    """Write a Chrome trace and the top operators of each stage there."""
     seed: int = 0
 
 
@@ -83,6 +90,7 @@ def bench(
         profiles=tuple(found.profiles),
         models=found.sizes,
         matrix_peaks=found.peaks,
+        sweeps=tuple(found.sweeps),
         notices=tuple(dict.fromkeys(found.notices)),
     )
 
@@ -113,6 +121,7 @@ class _Found:
     profiles: list[StageProfile] = field(default_factory=list)
     sizes: dict[str, ModelSize] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
+    sweeps: list[BatchSweep] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
 
@@ -153,26 +162,40 @@ def _profiles(
             found.sizes[model.record.id] = model_size(model)
         return Costs(size=found.sizes[model.record.id], matrix_peak=found.peaks[key])
 
+    def profiles(stages: Sequence[StageName], batch_size: int) -> Iterator[StageProfile]:
+        setting = _latency_setting(one, request, model.record.id, batch_size)
+        effort = Effort(n_samples=request.n_samples)
+        watch = stopwatch(one.device)
+        yield from profile_stages(
+            loaded, setting, stages, inputs=inputs, costs=costs, stopwatch=watch, effort=effort
+        )
+
     stages = request.stages
     for batch_size in request.batch_sizes:
-        setting = LatencySetting(
-            model=model.record.id,
-            device=one.device,
-            precision=one.precision,
-            backend=request.backend,
-            batch_size=batch_size,
-            n_threads=request.n_threads or torch.get_num_threads(),
-        )
-        yield from profile_stages(
-            loaded,
-            setting,
-            stages,
-            inputs=inputs,
-            costs=costs,
-            stopwatch=stopwatch(one.device),
-            effort=Effort(n_samples=request.n_samples),
-        )
+        yield from profiles(stages, batch_size)
         stages = tuple(stage for stage in stages if stage not in ONCE)  # they were, for this model
+        if request.trace_folder is not None:
+            setting = _latency_setting(one, request, model.record.id, batch_size)
+            trace_stages(model, setting, stages, inputs=inputs, folder=request.trace_folder)
+    if request.sweep_to is not None:
+        found.sweeps.append(
+            sweep_batch_sizes(
+                lambda size: next(profiles(("encode_image",), size)), largest=request.sweep_to
+            )
+        )
+
+
+def _latency_setting(
+    one: _Setting, request: BenchRequest, model_id: str, batch_size: int
+) -> LatencySetting:
+    return LatencySetting(
+        model=model_id,
+        device=one.device,
+        precision=one.precision,
+        backend=request.backend,
+        batch_size=batch_size,
+        n_threads=request.n_threads or torch.get_num_threads(),
+    )
 
 
 def _load(one: _Setting) -> Loaded:

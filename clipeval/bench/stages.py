@@ -27,6 +27,9 @@ from clipeval.encode.backends import ImageTower
 from clipeval.models import ClipModel
 from clipeval.records.latency import CallStage
 
+CALL_STAGES: tuple[CallStage, ...] = (
+    "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
+)  # fmt: skip
 TOP = 5
 N_ROTATED = 4
 """Batches of pixels and embeddings that are kept ready, and taken in turn."""

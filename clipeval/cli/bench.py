@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from clipeval import api
-from clipeval.cli.bench_tables import latency_comparison_table, profile_tables
+from clipeval.cli.bench_tables import latency_comparison_table, profile_tables, sweep_table
 from clipeval.cli.console import TerminalProgress, out, plain, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
 from clipeval.cli.run import PRECISIONS, PrecisionName
@@ -103,6 +104,20 @@ def bench(
             "--samples", min=10, metavar="N", help="Calls to time; p90 needs 64, p99 662."
         ),
     ] = 64,
+    sweep: Annotated[
+        int | None,
+        typer.Option(
+            "--sweep", min=1, metavar="N", help="Also encode_image at batch sizes 1, 2, 4 ... N."
+        ),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(
+            "--trace",
+            metavar="DIR",
+            help="Write a Chrome trace and the top operators of each stage.",
+        ),
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -133,6 +148,10 @@ def bench(
     if against is not None:
         words = _Words(device, batch, precision, stage, backend, threads, samples).in_order()
         _compare(model, against, words, margin=margin, n_blocks=blocks, json_file=json_file)
+    if trace is not None:
+        os.environ.setdefault(
+            "KINETO_LOG_LEVEL", "99"
+        )  # before torch: its profiler talks on stderr
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
@@ -142,11 +161,19 @@ def bench(
         backend=BACKENDS[backend],
         n_threads=threads,
         n_samples=samples,
+        sweep_to=sweep,
+        trace_folder=trace,
     )
     record = api.bench(request, argv=sys.argv, progress=TerminalProgress())
     print_notices(record.notices)
     for table in profile_tables(record):
         out.print(table)
+    for one in record.sweeps:
+        out.print(sweep_table(one))
+    if trace is not None:
+        out.print(
+            f"traces: {plain(str(trace))} (open in https://ui.perfetto.dev or chrome://tracing)"
+        )
     if json_file is not None:
         api.write_benchmark(record, json_file)
 

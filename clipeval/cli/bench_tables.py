@@ -10,7 +10,12 @@ from rich.table import Table
 from clipeval.cli.console import plain
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records.latency import BenchmarkRecord, LatencyComparison, StageProfile
+    from clipeval.records.latency import (
+        BatchSweep,
+        BenchmarkRecord,
+        LatencyComparison,
+        StageProfile,
+    )
 
 BAR_WIDTH = 20
 MS_PER_S = 1e3
@@ -82,6 +87,34 @@ def _stated(seconds: float | None, n: int) -> str:
 
 def _ms(seconds: float) -> str:
     return f"{seconds * MS_PER_S:.3g}" if seconds < 1 else f"{seconds * MS_PER_S:,.0f}"
+
+
+def sweep_table(sweep: BatchSweep) -> Table:
+    """One row a batch size, with the knee and the end of memory."""
+    first = sweep.profiles[0]
+    title = f"encode_image by batch size: {plain(first.setting.model)} on {first.setting.device}"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for name in ("batch", "median ms", "images/s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    fastest = max((one.items_per_s or 0 for one in sweep.profiles), default=0.0)
+    for one in sweep.profiles:
+        size = one.setting.batch_size
+        if one.summary is None or not one.items_per_s:
+            table.add_row(str(size), "", "", f"[red]{plain(one.problem)}[/]")
+            continue
+        bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * one.items_per_s / fastest))
+        mark = " knee: 95% of the best" if size == sweep.knee else ""
+        table.add_row(
+            str(size), _ms(one.summary.median_s), f"{one.items_per_s:,.1f}", f"[cyan]{bar}[/]{mark}"
+        )
+    table.caption = (
+        f"memory did not run out up to {sweep.largest_that_fits}"
+        if sweep.smallest_too_large is None
+        else f"{sweep.largest_that_fits} fit, {sweep.smallest_too_large} do not"
+    )
+    table.caption_justify = "left"
+    return table
 
 
 def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Table:

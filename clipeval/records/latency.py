@@ -140,6 +140,20 @@ class LatencyComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSweep:
+    """A stage at doubling batch sizes."""
+
+    profiles: tuple[StageProfile, ...]
+    """By batch size; those that did not fit have a `problem`."""
+    knee: int | None
+    """Smallest batch size with 95% of the best throughput; None if not even one fitted."""
+    largest_that_fits: int
+    """0 if not even one did."""
+    smallest_too_large: int | None
+    """None: memory never ran out, up to the largest that was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSize:
     """What a model costs by its shape."""
 
@@ -157,6 +171,7 @@ class BenchmarkRecord:
     """Of what a timing hangs on beside the model; only timings of the same one are compared."""
     profiles: tuple[StageProfile, ...]
     models: Mapping[str, ModelSize] = field(default_factory=dict)
+    sweeps: tuple[BatchSweep, ...] = ()
     matrix_peaks: Mapping[str, float] = field(default_factory=dict)
     """`device precision` -> FLOP/s of the fastest product of two square matrices."""
     notices: tuple[Notice, ...] = ()

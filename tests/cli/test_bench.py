@@ -39,6 +39,20 @@ class TestBench:
         assert ended.code == 0
         assert [p.stage for p in store.read_benchmark(file).profiles] == ["encode_text", "classify"]
 
+    def test_a_sweep_and_traces(self, clipeval, tmp_path):
+        file, folder = tmp_path / "bench.json", tmp_path / "traces"
+        words = ("--stage", "encode_image", "--batch", "2", "--sweep", "8")
+        ended = clipeval(*BENCH, *words, "--trace", str(folder), "--json", str(file))
+        assert ended.code == 0
+        (sweep,) = store.read_benchmark(file).sweeps
+        assert [one.setting.batch_size for one in sweep.profiles] == [1, 2, 4, 8]
+        assert sweep.knee in {1, 2, 4, 8}
+        assert (sweep.largest_that_fits, sweep.smallest_too_large) == (8, None)
+        assert "memory did not run out up to 8" in ended.out
+        trace = json.loads((folder / "tiny-cpu-fp32-b2-encode_image.json").read_text())
+        assert any(event.get("name") == "aten::addmm" for event in trace["traceEvents"])
+        assert "aten::addmm" in (folder / "tiny-cpu-fp32-b2-encode_image.txt").read_text()
+
     def test_json_says_what_timings_hang_on(self, clipeval, tmp_path):
         for name in ("one", "two"):
             clipeval(*BENCH, "--stage", "classify", "--batch", "2", "--json", str(tmp_path / name))
@@ -57,6 +71,12 @@ class TestRefused:
             (("--samples", "3"), ("--samples", "greater than or equal to 10")),
             (("--model", "nothing"), ("'nothing' does not name a model",)),
             (("--precision", "int8"), ("int8",)),
+            (("--against", "tiny", "--margin", "0"), ("--margin 0",)),
+            (("--against", "tiny", "--blocks", "3"), ("--blocks 3",)),
+            (
+                ("--against", "tiny", "--model", "ViT-B-32/random"),
+                ("--against compares one --model",),
+            ),
         ],
     )
     def test_before_anything_is_measured(self, clipeval, words, texts, tmp_path):
