@@ -7,6 +7,7 @@
     ├── ModelError         a model cannot be found, loaded or trusted
     ├── DeviceError        a device or precision is not available here
     ├── BackendError       a backend is not installed, cannot do what is asked, or does not agree with torch
+    ├── BenchError         timings cannot be taken, or not be compared
     ├── EncodingError      embeddings are not finite, or do not fit in memory
     ├── ScoringError       arrays that cannot be scored or counted
     ├── ComparisonError    two cells or runs that cannot be paired image by image
@@ -47,6 +48,10 @@ class DeviceError(ClipEvalError):
 
 class BackendError(ClipEvalError):
     """A backend is not installed, cannot run what is asked of it, or gives something else than torch."""
+
+
+class BenchError(ClipEvalError):
+    """Timings cannot be taken, or not be compared."""
 
 
 class EncodingError(ClipEvalError):

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
         list_baselines,
         open_baselines,
     )
+    from clipeval.api.bench_comparing import (
+        BenchComparison,
+        compare_latency,
+        write_comparison,
+    )
+    from clipeval.api.benching import (
+        BenchRequest,
+        bench,
+        write_benchmark,
+    )
     from clipeval.api.classifying import (
         classify,
     )
@@ -75,10 +85,18 @@ if TYPE_CHECKING:
         run_folders,
         validate,
     )
+    from clipeval.api.timed_stages import (
+        TimedStage,
+        extra_info,
+        machine_info,
+        timed_stage,
+    )
     from clipeval.plan import build_plan
 
 _HOME = {
     "AcceptedBaseline": "baselines",
+    "BenchComparison": "bench_comparing",
+    "BenchRequest": "benching",
     "CacheSize": "inspecting",
     "EvaluationSession": "sessions",
     "ExportedOutcome": "outcomes",
@@ -89,12 +107,15 @@ _HOME = {
     "RunComparison": "comparing_runs",
     "SingleCell": "single_cells",
     "SuiteCheck": "suites",
+    "TimedStage": "timed_stages",
     "SuiteOutcome": "outcomes",
     "accept": "baselines",
+    "bench": "benching",
     "add_to_step_summary": "step_summary",
     "build_plan": "suites",
     "cache_clear": "inspecting",
     "cache_info": "inspecting",
+    "compare_latency": "bench_comparing",
     "check_folders": "outcomes",
     "check_holdouts": "holdouts",
     "classify": "classifying",
@@ -102,9 +123,12 @@ _HOME = {
     "diff_baseline": "comparing_runs",
     "doctor": "machine",
     "export_outcomes": "outcomes",
+    "extra_info": "timed_stages",
     "finish_outcomes": "outcomes",
     "import_outcome": "outcomes",
     "list_baselines": "baselines",
+    "machine_info": "timed_stages",
+    "timed_stage": "timed_stages",
     "list_datasets": "inspecting",
     "list_models": "machine",
     "list_suites": "suites",
@@ -118,10 +142,14 @@ _HOME = {
     "schema": "inspecting",
     "single_cell": "single_cells",
     "validate": "suites",
+    "write_benchmark": "benching",
+    "write_comparison": "bench_comparing",
 }
 
 __all__ = [
     "AcceptedBaseline",
+    "BenchComparison",
+    "BenchRequest",
     "CacheSize",
     "EvaluationSession",
     "ExportedOutcome",
@@ -133,18 +161,22 @@ __all__ = [
     "SingleCell",
     "SuiteCheck",
     "SuiteOutcome",
+    "TimedStage",
     "accept",
     "add_to_step_summary",
+    "bench",
     "build_plan",
     "cache_clear",
     "cache_info",
     "check_folders",
     "check_holdouts",
     "classify",
+    "compare_latency",
     "compare_runs",
     "diff_baseline",
     "doctor",
     "export_outcomes",
+    "extra_info",
     "finish_outcomes",
     "import_outcome",
     "list_baselines",
@@ -153,6 +185,7 @@ __all__ = [
     "list_suites",
     "list_templates",
     "load_suites",
+    "machine_info",
     "merge_outcomes",
     "open_baselines",
     "render_report",
@@ -160,7 +193,10 @@ __all__ = [
     "run_folders",
     "schema",
     "single_cell",
+    "timed_stage",
     "validate",
+    "write_benchmark",
+    "write_comparison",
 ]
 
 

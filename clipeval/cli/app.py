@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import clipeval
-from clipeval.cli import baseline, cache, classify, compare, listing, run, upkeep
+from clipeval.cli import baseline, bench, cache, classify, compare, listing, run, upkeep
 from clipeval.cli.console import print_error
 from clipeval.cli.variadic import expand_lists
 from clipeval.errors import ClipEvalError
@@ -55,6 +55,7 @@ def _root(
 app.command("run", epilog=run.EXAMPLES)(run.run)
 app.command("validate", epilog=run.VALIDATE_EXAMPLES)(run.validate)
 app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
+app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.add_typer(baseline.app, name="baseline")
 app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-LIST_OPTIONS: Mapping[str, frozenset[str]] = {"classify": frozenset({"--class", "--prompt"})}
+LIST_OPTIONS: Mapping[str, frozenset[str]] = {
+    "classify": frozenset({"--class", "--prompt"}),
+    "bench": frozenset({"--model", "--device", "--batch", "--precision", "--stage"}),
+}
 
 
 def expand_lists(arguments: Sequence[str]) -> list[str]:

@@ -15,11 +15,14 @@ from clipeval.pytest_plugin.hooks import (
     pytest_sessionstart,
     pytest_terminal_summary,
 )
+from clipeval.pytest_plugin.latency import clip_latency, pytest_benchmark_update_machine_info
 
 __all__ = [
     "clip_dataset",
+    "clip_latency",
     "clip_model",
     "pytest_addoption",
+    "pytest_benchmark_update_machine_info",
     "pytest_collect_file",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",

@@ -1,6 +1,7 @@
 """Run folders and the cache of embeddings: everything that clipeval keeps on disk."""
 
 from clipeval.store.baseline import is_baseline, read_baseline, write_baseline
+from clipeval.store.benchmark_json import read_benchmark, write_benchmark, write_record
 from clipeval.store.cache import (
     CachedRows,
     CacheEntry,
@@ -37,6 +38,7 @@ __all__ = [
     "has_part",
     "is_baseline",
     "read_baseline",
+    "read_benchmark",
     "read_part_predictions",
     "read_part_thumbnails",
     "read_parts",
@@ -45,6 +47,8 @@ __all__ = [
     "read_thumbnails",
     "run_schema",
     "write_baseline",
+    "write_benchmark",
     "write_documents",
     "write_part",
+    "write_record",
 ]

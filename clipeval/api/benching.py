@@ -1,0 +1,210 @@
+"""Latency profiles of models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from clipeval import store
+from clipeval.backends import check_backend
+from clipeval.bench.costs import matrix_peak, model_size
+from clipeval.bench.inputs import Inputs, generated_inputs
+from clipeval.bench.profiling import Costs, Loaded, profile_stages
+from clipeval.bench.protocol import Effort
+from clipeval.bench.stopwatches import stopwatch
+from clipeval.bench.sweep import sweep_batch_sizes
+from clipeval.bench.tracing import trace_stages
+from clipeval.devices import check_precision, describe_machine, resolve_device, synchronize
+from clipeval.engine.environment import capture_environment
+from clipeval.errors import ConfigError
+from clipeval.models import load_model
+from clipeval.progress import Progress, SilentProgress
+from clipeval.records import BackendName, Environment, ModelSpec, Notice, Precision
+from clipeval.records.latency import (
+    ONCE,
+    STAGES,
+    BatchSweep,
+    BenchmarkRecord,
+    LatencySetting,
+    ModelSize,
+    StageName,
+    StageProfile,
+)
+from clipeval.records.model_names import parse_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRequest:
+    """What to profile: every combination of models, devices, precisions and batch sizes."""
+
+    models: tuple[str, ...]
+    devices: tuple[str, ...] = ("auto",)
+    precisions: tuple[Precision, ...] = ("fp32",)
+    batch_sizes: tuple[int, ...] = (1, 32)
+    backend: BackendName = "torch"
+    stages: tuple[StageName, ...] = STAGES
+    n_threads: int | None = None
+    """torch's own number if None."""
+    n_samples: int = 64
+    """Calls of each stage; fewer if they take longer than half a minute."""
+    sweep_to: int | None = None
+    """Sweep encode_image over doubling batch sizes up to this one, too."""
+    trace_folder: Path | None = None
+    """Write a Chrome trace and the top operators of each stage there."""
+    seed: int = 0
+
+
+def bench(
+    request: BenchRequest, *, argv: Sequence[str] = (), progress: Progress | None = None
+) -> BenchmarkRecord:
+    """Profile models, one configuration after another, in this process.
+
+    Everything that can be refused is refused before anything is measured.
+
+    Raises:
+        ConfigError: nothing to profile, or a name that is not understood.
+        ModelError, DeviceError, BackendError: what stands in the way.
+    """
+    settings = _settings(request)
+    inputs = generated_inputs(seed=request.seed)
+    watcher = progress or SilentProgress()
+    found = _Found()
+    again = [stage for stage in request.stages if stage not in ONCE]
+    n_later = len(again) * (len(request.batch_sizes) - 1)
+    n_stages = len(settings) * (len(request.stages) + n_later)
+    with watcher.stage("profiling", total=n_stages, unit="stages") as advance:
+        for one in settings:
+            for profile in _profiles(one, request, inputs, found):
+                found.profiles.append(profile)
+                advance(1)
+    environment = capture_environment(tuple(argv), folder=Path.cwd(), machine=describe_machine())
+    return BenchmarkRecord(
+        environment=environment,
+        fingerprint=fingerprint(environment),
+        profiles=tuple(found.profiles),
+        models=found.sizes,
+        matrix_peaks=found.peaks,
+        sweeps=tuple(found.sweeps),
+        notices=tuple(dict.fromkeys(found.notices)),
+    )
+
+
+def write_benchmark(record: BenchmarkRecord, path: Path) -> None:
+    """Write a profile as JSON, whole or not at all. Raises: StoreError."""
+    store.write_benchmark(record, path)
+
+
+def fingerprint(environment: Environment) -> str:
+    """Hash what a timing hangs on beside the model: processor, GPUs, driver, threads, torch's build."""
+    facts = [
+        environment.cpu, environment.n_cores, environment.n_threads, list(environment.gpus),
+        _driver(), environment.platform, environment.python, torch.__version__, torch.__config__.show(),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    spec: ModelSpec
+    device: str
+    precision: Precision
+
+
+@dataclass(slots=True)
+class _Found:
+    profiles: list[StageProfile] = field(default_factory=list)
+    sizes: dict[str, ModelSize] = field(default_factory=dict)
+    peaks: dict[str, float] = field(default_factory=dict)
+    sweeps: list[BatchSweep] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+
+def _settings(request: BenchRequest) -> list[_Setting]:
+    for name, values in (
+        ("model", request.models), ("device", request.devices), ("precision", request.precisions),
+        ("batch size", request.batch_sizes), ("stage", request.stages),
+    ):  # fmt: skip
+        if not values:
+            raise ConfigError(f"nothing to profile: no {name} is named")
+    here = Path.cwd()
+    specs = [parse_model(model, base=here, where="--model") for model in request.models]
+    devices = list(dict.fromkeys(resolve_device(name) for name in request.devices))
+    for device in devices:
+        for precision in request.precisions:
+            check_precision(device, precision)
+            check_backend(request.backend, device=device, precision=precision)
+    return [
+        _Setting(spec, device, precision)
+        for spec in specs
+        for device in devices
+        for precision in request.precisions
+    ]
+
+
+def _profiles(
+    one: _Setting, request: BenchRequest, inputs: Inputs, found: _Found
+) -> Iterator[StageProfile]:
+    loaded = _load(one)
+    model = loaded.model
+    found.notices.extend(model.notices)
+
+    def costs() -> Costs:
+        key = f"{one.device} {one.precision}"
+        if key not in found.peaks:
+            found.peaks[key] = matrix_peak(one.device, one.precision)
+        if model.record.id not in found.sizes:
+            found.sizes[model.record.id] = model_size(model)
+        return Costs(size=found.sizes[model.record.id], matrix_peak=found.peaks[key])
+
+    def profiles(stages: Sequence[StageName], batch_size: int) -> Iterator[StageProfile]:
+        setting = _latency_setting(one, request, model.record.id, batch_size)
+        effort = Effort(n_samples=request.n_samples)
+        watch = stopwatch(one.device)
+        yield from profile_stages(
+            loaded, setting, stages, inputs=inputs, costs=costs, stopwatch=watch, effort=effort
+        )
+
+    stages = request.stages
+    for batch_size in request.batch_sizes:
+        yield from profiles(stages, batch_size)
+        stages = tuple(stage for stage in stages if stage not in ONCE)  # they were, for this model
+        if request.trace_folder is not None:
+            setting = _latency_setting(one, request, model.record.id, batch_size)
+            trace_stages(model, setting, stages, inputs=inputs, folder=request.trace_folder)
+    if request.sweep_to is not None:
+        found.sweeps.append(
+            sweep_batch_sizes(
+                lambda size: next(profiles(("encode_image",), size)), largest=request.sweep_to
+            )
+        )
+
+
+def _latency_setting(
+    one: _Setting, request: BenchRequest, model_id: str, batch_size: int
+) -> LatencySetting:
+    return LatencySetting(
+        model=model_id,
+        device=one.device,
+        precision=one.precision,
+        backend=request.backend,
+        batch_size=batch_size,
+        n_threads=request.n_threads or torch.get_num_threads(),
+    )
+
+
+def _load(one: _Setting) -> Loaded:
+    started = time.perf_counter()
+    model = load_model(one.spec, device=one.device, precision=one.precision)
+    synchronize(one.device)
+    return Loaded(model=model, load_s=time.perf_counter() - started)
+
+
+def _driver() -> str:
+    file = Path("/proc/driver/nvidia/version")
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""

@@ -1,0 +1,133 @@
+"""One stage of one model, ready for somebody else to time: pytest-benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from clipeval.api.benching import fingerprint
+from clipeval.backends import check_backend
+from clipeval.bench.inputs import generated_inputs
+from clipeval.bench.profiling import profile_of, stage_calls
+from clipeval.bench.protocol import (
+    Effort,
+    Stopwatch,
+    Target,
+    Timing,
+    WarmUp,
+    no_collection,
+    warm_up,
+)
+from clipeval.bench.stopwatches import stopwatch
+from clipeval.devices import check_precision, describe_machine, resolve_device
+from clipeval.engine.environment import capture_environment
+from clipeval.models import load_model
+from clipeval.records import BackendName, Precision
+from clipeval.records.latency import CallStage, LatencyPoint, LatencySetting, StageProfile
+from clipeval.records.model_names import parse_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedStage:
+    """A stage whose calls wait for the device."""
+
+    stage: CallStage
+    setting: LatencySetting
+    effort: Effort
+    _target: Target
+    _stopwatch: Stopwatch
+
+    @property
+    def point(self) -> LatencyPoint:
+        """The setting without the model."""
+        return LatencyPoint.of(self.stage, self.setting)
+
+    def call(self, number: int) -> None:
+        """Do the work once, and wait until the device has done it."""
+        self._target(number)
+        self._stopwatch.device.synchronize()
+
+    def warm_up(self) -> WarmUp:
+        """Call until it is steady, or until the time for that is up."""
+        return warm_up(self._target, self._stopwatch, self.effort)
+
+    def no_collection(self) -> AbstractContextManager[None]:
+        """Collect garbage now, and not meanwhile."""
+        return no_collection()
+
+    def profile(self, samples_s: tuple[float, ...], warmup: WarmUp) -> StageProfile:
+        """Say what timings of `call` come to."""
+        timing = Timing(
+            samples_s=samples_s, warmup_s=tuple(warmup.taken_s), steadiness=warmup.steadiness
+        )
+        return profile_of(self.stage, self.setting, timing)
+
+
+@contextmanager
+def timed_stage(
+    stage: CallStage,
+    *,
+    model: str,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    backend: BackendName = "torch",
+    batch_size: int = 1,
+    n_threads: int | None = None,
+    n_samples: int = 64,
+) -> Iterator[TimedStage]:
+    """Load a model and have one of its stages ready.
+
+    Args: see clipeval.pytest_plugin.latency.MeasureLatency.
+    Raises:
+        ConfigError, ModelError, DeviceError, BackendError: what stands in the way.
+    """
+    found = resolve_device(device)
+    check_precision(found, precision)
+    check_backend(backend, device=found, precision=precision)
+    spec = parse_model(model, base=Path.cwd())
+    loaded = load_model(spec, device=found, precision=precision)
+    setting = LatencySetting(
+        model=loaded.record.id,
+        device=found,
+        precision=precision,
+        backend=backend,
+        batch_size=batch_size,
+        n_threads=n_threads or torch.get_num_threads(),
+    )
+    with stage_calls(loaded, setting, generated_inputs()) as calls:
+        yield TimedStage(
+            stage=stage,
+            setting=setting,
+            effort=Effort(n_samples=n_samples),
+            _target=calls.of(stage),
+            _stopwatch=stopwatch(found),
+        )
+
+
+def extra_info(profile: StageProfile) -> Mapping[str, object]:
+    """Return what pytest-benchmark does not know of a timing: its setting, quantiles, steadiness."""
+    summary = profile.summary
+    return {
+        "stage": profile.stage,
+        **asdict(profile.setting),
+        **({} if summary is None else asdict(summary)),
+        "items_per_s": profile.items_per_s,
+        "is_steady": profile.is_steady,
+        "drift": profile.drift,
+    }
+
+
+def machine_info() -> Mapping[str, object]:
+    """Return what timings of models hang on."""
+    machine = describe_machine()
+    environment = capture_environment((), folder=Path.cwd(), machine=machine)
+    return {
+        "torch": torch.__version__,
+        "n_threads": machine.n_threads,
+        "gpus": list(machine.gpus),
+        "fingerprint": fingerprint(environment),
+    }

@@ -1,0 +1,1 @@
+"""The latency protocol: what is timed, how, and what else a stage costs."""

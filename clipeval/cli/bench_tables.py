@@ -1,0 +1,140 @@
+"""Profiles and comparisons of latency as terminal tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from clipeval.cli.console import plain
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records.latency import (
+        BatchSweep,
+        BenchmarkRecord,
+        LatencyComparison,
+        StageProfile,
+    )
+
+BAR_WIDTH = 20
+MS_PER_S = 1e3
+_COLOURS = {"pass": "green", "inconclusive": "yellow", "fail": "red", "incomparable": "red"}
+
+
+def profile_tables(record: BenchmarkRecord) -> list[Table]:
+    """One table a setting, one row a stage."""
+    settings = dict.fromkeys(profile.setting for profile in record.profiles)
+    tables = []
+    for setting in settings:
+        title = (
+            f"{plain(setting.model)} on {setting.device}, {setting.precision}, {setting.backend}, "
+            f"batch {setting.batch_size}, {setting.n_threads} threads"
+        )
+        own = [profile for profile in record.profiles if profile.setting == setting]
+        tables.append(_table(title, own))
+    return tables
+
+
+def _table(title: str, profiles: list[StageProfile]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table.add_column("stage")
+    for name in ("median ms [95%]", "IQR", "p90", "p99", "items/s", "of peak", "memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    slowest = max(
+        (p.summary.median_s for p in profiles if p.summary and p.items_per_s is not None),
+        default=0.0,
+    )
+    for profile in profiles:
+        table.add_row(*_row(profile, slowest))
+    return table
+
+
+def _row(profile: StageProfile, slowest: float) -> list[str]:
+    summary = profile.summary
+    if summary is None:
+        return [profile.stage, f"[red]{plain(profile.problem)}[/]"]
+    interval = (
+        f" [{_ms(summary.low_s)}, {_ms(summary.high_s)}]"
+        if summary.low_s is not None and summary.high_s is not None
+        else ""
+    )
+    marks = [] if profile.is_steady else ["[yellow]unsteady[/]"]
+    if profile.drift is not None:
+        marks.append(f"[yellow]drifts {profile.drift:+.0%}[/]")
+    bar = ""
+    if profile.items_per_s is not None:
+        bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * summary.median_s / slowest))
+    return [
+        profile.stage,
+        plain(_ms(summary.median_s) + interval),
+        _ms(summary.q3_s - summary.q1_s) if summary.n > 1 else "",
+        _stated(summary.p90_s, summary.n),
+        _stated(summary.p99_s, summary.n),
+        "" if profile.items_per_s is None else f"{profile.items_per_s:,.1f}",
+        "" if profile.flop_share is None else f"{profile.flop_share:.0%}",
+        "" if profile.memory is None else f"{profile.memory.rss_bytes / 2**20:,.0f} MiB",
+        f"[cyan]{bar}[/] " + " ".join(marks),
+    ]
+
+
+def _stated(seconds: float | None, n: int) -> str:
+    if seconds is not None:
+        return _ms(seconds)
+    return "n too small" if n > 1 else ""
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * MS_PER_S:.3g}" if seconds < 1 else f"{seconds * MS_PER_S:,.0f}"
+
+
+def sweep_table(sweep: BatchSweep) -> Table:
+    """One row a batch size, with the knee and the end of memory."""
+    first = sweep.profiles[0]
+    title = f"encode_image by batch size: {plain(first.setting.model)} on {first.setting.device}"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for name in ("batch", "median ms", "images/s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    fastest = max((one.items_per_s or 0 for one in sweep.profiles), default=0.0)
+    for one in sweep.profiles:
+        size = one.setting.batch_size
+        if one.summary is None or not one.items_per_s:
+            table.add_row(str(size), "", "", f"[red]{plain(one.problem)}[/]")
+            continue
+        bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * one.items_per_s / fastest))
+        mark = " knee: 95% of the best" if size == sweep.knee else ""
+        table.add_row(
+            str(size), _ms(one.summary.median_s), f"{one.items_per_s:,.1f}", f"[cyan]{bar}[/]{mark}"
+        )
+    table.caption = (
+        f"memory did not run out up to {sweep.largest_that_fits}"
+        if sweep.smallest_too_large is None
+        else f"{sweep.largest_that_fits} fit, {sweep.smallest_too_large} do not"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Table:
+    """One row a stage: how much slower, how sure, and what that comes to."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("", "stage"):
+        table.add_column(name)
+    for name in ("times as long [95%]", "margin", "noise floor", "blocks"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in comparisons:
+        state = f"[{_COLOURS[one.verdict]}]{one.verdict.upper()}[/]"
+        if one.ratio is None or one.low is None or one.high is None or one.noise_floor is None:
+            table.add_row(state, plain(f"{one.point}: {one.cause}"))
+            continue
+        table.add_row(
+            state,
+            str(one.point),
+            plain(f"{one.ratio:.3f} [{one.low:.3f}, {one.high:.3f}]"),
+            f"{one.margin:.1%}",
+            f"{one.noise_floor:.1%}",
+            str(one.n_blocks or ""),
+        )
+    return table

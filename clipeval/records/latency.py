@@ -1,0 +1,178 @@
+"""What a latency profile found: the shape of benchmark.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from clipeval.records.results import Environment
+from clipeval.records.samples import Notice
+from clipeval.records.specs import BackendName, Precision
+
+StageName = Literal[
+    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"
+]
+CallStage = Literal["preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
+"""Stages that can be called again and again."""
+STAGES: tuple[StageName, ...] = (
+    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
+)  # fmt: skip
+ONCE: frozenset[StageName] = frozenset({"load", "cold"})
+"""Stages that happen once for a model, whatever the batch size: one timing each."""
+BENCHMARK_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySetting:
+    """One configuration that is profiled."""
+
+    model: str
+    device: str
+    precision: Precision
+    backend: BackendName
+    batch_size: int
+    n_threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySummary:
+    """Quantiles of a stage's calls, in seconds."""
+
+    n: int
+    median_s: float
+    low_s: float | None
+    high_s: float | None
+    """95% confidence interval of the median, from order statistics; None below six calls."""
+    q1_s: float
+    q3_s: float
+    p90_s: float | None
+    p95_s: float | None
+    p99_s: float | None
+    """None: too few calls to state it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakMemory:
+    """The most memory in use while a stage was measured, in bytes."""
+
+    rss_bytes: int
+    """Resident memory of the process."""
+    device_allocated_bytes: int | None = None
+    """Of a GPU, in tensors; None on the CPU."""
+    device_reserved_bytes: int | None = None
+    """Of a GPU, taken by torch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProfile:
+    """One stage in one setting; `problem` says why there are no timings."""
+
+    stage: StageName
+    setting: LatencySetting
+    samples_s: tuple[float, ...] = ()
+    """Wall time of every call, in order, the device waited for."""
+    device_samples_s: tuple[float, ...] = ()
+    """The same calls by a GPU's own clock; empty elsewhere."""
+    warmup_s: tuple[float, ...] = ()
+    summary: LatencySummary | None = None
+    is_steady: bool = True
+    """Whether medians of successive windows of the warm-up agreed within 2%."""
+    drift: float | None = None
+    """Share by which the second half of the calls is slower than the first, if they drift."""
+    items_per_s: float | None = None
+    """Images, or prompts, a second, at the median."""
+    memory: PeakMemory | None = None
+    flop_per_item: float | None = None
+    """Floating-point operations; a multiply-add counts as two."""
+    flop_share: float | None = None
+    """Operations a second as a share of the machine's measured matrix peak in this precision."""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyPoint:
+    """What is compared: a stage in a setting, whatever the model."""
+
+    stage: StageName
+    device: str
+    precision: Precision
+    backend: BackendName
+    batch_size: int
+    n_threads: int
+
+    @classmethod
+    def of(cls, stage: StageName, setting: LatencySetting) -> LatencyPoint:
+        """Take the model out of a setting."""
+        return cls(
+            stage=stage,
+            device=setting.device,
+            precision=setting.precision,
+            backend=setting.backend,
+            batch_size=setting.batch_size,
+            n_threads=setting.n_threads,
+        )
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.stage} on {self.device}, {self.precision}, {self.backend}, batch {self.batch_size}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyComparison:
+    """How much slower a candidate is than what it is compared with, and what that comes to."""
+
+    point: LatencyPoint
+    margin: float
+    """Tolerated slowdown: 0.10 is ten per cent."""
+    verdict: Literal["pass", "fail", "inconclusive", "incomparable"]
+    ratio: float | None = None
+    """Candidate over base, median."""
+    low: float | None = None
+    high: float | None = None
+    """95% interval of the ratio."""
+    n_blocks: int = 0
+    """Of processes in the order A, B, B, A; 0 against a stored profile."""
+    noise_floor: float | None = None
+    """What comparing a model with itself could not tell from nothing."""
+    cause: str = ""
+    """Why it is incomparable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSweep:
+    """A stage at doubling batch sizes."""
+
+    profiles: tuple[StageProfile, ...]
+    """By batch size; those that did not fit have a `problem`."""
+    knee: int | None
+    """Smallest batch size with 95% of the best throughput; None if not even one fitted."""
+    largest_that_fits: int
+    """0 if not even one did."""
+    smallest_too_large: int | None
+    """None: memory never ran out, up to the largest that was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSize:
+    """What a model costs by its shape."""
+
+    n_parameters: int
+    flop_per_image: float | None
+    flop_per_prompt: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRecord:
+    """All that a run of `clipeval bench` measured."""
+
+    environment: Environment
+    fingerprint: str
+    """Of what a timing hangs on beside the model; only timings of the same one are compared."""
+    profiles: tuple[StageProfile, ...]
+    models: Mapping[str, ModelSize] = field(default_factory=dict)
+    sweeps: tuple[BatchSweep, ...] = ()
+    matrix_peaks: Mapping[str, float] = field(default_factory=dict)
+    """`device precision` -> FLOP/s of the fastest product of two square matrices."""
+    notices: tuple[Notice, ...] = ()
+    benchmark_version: int = BENCHMARK_VERSION

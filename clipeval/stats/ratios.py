@@ -1,0 +1,113 @@
+"""How much slower: ratios of timings that were taken in pairs, and what may be said of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import bootstrap
+
+from clipeval.stats.timings import median_interval
+
+CONFIDENCE = 0.95
+N_RESAMPLES = 9_999
+MIN_BLOCKS = 6
+"""Fewer blocks cannot tell a slowdown from chance at 5%: 2 x (1/2)^6 = 3%."""
+RatioVerdict = Literal["pass", "fail", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ratio:
+    """How long B takes, as a multiple of A."""
+
+    value: float
+    """Median over blocks."""
+    low: float
+    high: float
+    """95% interval: the wider of a bootstrap's and of order statistics, which a few blocks bound."""
+    n_blocks: int
+
+
+def abba_log_ratio(first_a: float, first_b: float, second_b: float, second_a: float) -> float:
+    """Return the log of B / A of one block in the order A, B, B, A.
+
+    A drift that is linear in time cancels. Source: counterbalancing, as in crossover trials.
+    """
+    return (math.log(first_b) + math.log(second_b) - math.log(first_a) - math.log(second_a)) / 2
+
+
+def ratio_of_blocks(log_ratios: Sequence[float], *, seed: int = 0) -> Ratio:
+    """Summarize the blocks of a comparison.
+
+    Args:
+        log_ratios: (K,) one a block, K at least MIN_BLOCKS.
+        seed: of the bootstrap.
+    Raises:
+        ValueError: there are fewer blocks.
+    """
+    blocks = np.sort(np.asarray(log_ratios, dtype=np.float64))
+    if len(blocks) < MIN_BLOCKS:
+        raise ValueError(f"{len(blocks)} blocks; expected at least {MIN_BLOCKS}")
+    found = bootstrap(
+        (blocks,),
+        np.median,
+        confidence_level=CONFIDENCE,
+        n_resamples=N_RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    from_ranks = median_interval(blocks)
+    assert from_ranks is not None
+    low, high = min(found.low, from_ranks[0]), max(found.high, from_ranks[1])
+    return Ratio(
+        value=math.exp(float(np.median(blocks))),
+        low=math.exp(low),
+        high=math.exp(high),
+        n_blocks=len(blocks),
+    )
+
+
+def ratio_of_samples(before: Sequence[float], after: Sequence[float], *, seed: int = 0) -> Ratio:
+    """Compare the medians of timings that were not taken in pairs.
+
+    The interval knows of noise between calls alone, not between processes or days.
+
+    Args:
+        before: (N,) timings of A.
+        after: (M,) timings of B.
+        seed: of the bootstrap.
+    """
+    logs = [np.log(np.asarray(samples, dtype=np.float64)) for samples in (after, before)]
+    value = float(np.median(logs[0]) - np.median(logs[1]))
+    low = high = value
+    if min(map(len, logs)) > 1:
+        found = bootstrap(
+            logs,
+            lambda b, a, axis: np.median(b, axis=axis) - np.median(a, axis=axis),
+            confidence_level=CONFIDENCE,
+            n_resamples=N_RESAMPLES,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+        low, high = float(found.low), float(found.high)
+    return Ratio(value=math.exp(value), low=math.exp(low), high=math.exp(high), n_blocks=0)
+
+
+def noise_floor(aa: Ratio) -> float:
+    """Return the smallest margin that an A/A comparison leaves room for: its interval's far end."""
+    return max(aa.high, 1 / aa.low) - 1
+
+
+def ratio_verdict(ratio: Ratio, *, margin: float) -> RatioVerdict:
+    """Say whether B is at most `margin` slower: pass, fail, or inconclusive.
+
+    Args:
+        ratio: of B to A.
+        margin: tolerated slowdown, such as 0.10.
+    """
+    if ratio.high <= 1 + margin:
+        return "pass"
+    return "fail" if ratio.low > 1 + margin else "inconclusive"

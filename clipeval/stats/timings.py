@@ -1,0 +1,128 @@
+"""What repeated timings say: quantiles, as far as there are samples to state them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom, mannwhitneyu
+
+CONFIDENCE = 0.95
+STATED = (0.90, 0.95, 0.99)
+"""High quantiles that a profile names."""
+MAX_CHANCE_OF_FEW_BEYOND = 0.01
+"""A quantile is stated if fewer than two samples lie beyond it with at most this chance: then it is not
+simply the slowest call that was seen."""
+DRIFT_SHARE = 0.02
+DRIFT_P = 0.001
+Samples = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingSummary:
+    """Quantiles of repeated timings, in the unit of the samples."""
+
+    n: int
+    median: float
+    low: float | None
+    high: float | None
+    """95% confidence interval of the median from order statistics; None with fewer than six samples."""
+    q1: float
+    q3: float
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    """None: too few samples to state it."""
+
+
+def summarize_timings(samples: Sequence[float]) -> TimingSummary:
+    """Summarize timings.
+
+    Args:
+        samples: (N,) of one kind of call, N > 0, in any order.
+    Raises:
+        ValueError: there are none, or one is not finite.
+    """
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    if not ordered.size or not np.isfinite(ordered).all():
+        raise ValueError(
+            f"timings have to be finite numbers, at least one; got {list(samples)[:5]}"
+        )
+    interval = median_interval(ordered)
+    q1, median, q3 = (float(value) for value in np.quantile(ordered, (0.25, 0.5, 0.75)))
+    p90, p95, p99 = (stated_quantile(ordered, quantile) for quantile in STATED)
+    return TimingSummary(
+        n=ordered.size,
+        median=median,
+        low=interval and interval[0],
+        high=interval and interval[1],
+        q1=q1,
+        q3=q3,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+    )
+
+
+def median_interval(ordered: Samples) -> tuple[float, float] | None:
+    """Return the order statistics that hold the median with at least 95% confidence.
+
+    Args:
+        ordered: (N,) ascending.
+    Returns:
+        None if N is too small for any pair (below six).
+    Source: David and Nagaraja, Order Statistics, section 7.1.
+    """
+    n = len(ordered)
+    # The largest rank r (from 1) with P(fewer than r samples below the median) <= 2.5%.
+    rank = int(binom.ppf((1 - CONFIDENCE) / 2, n, 0.5))
+    if binom.cdf(rank, n, 0.5) <= (1 - CONFIDENCE) / 2:
+        rank += 1
+    if rank < 1:
+        return None
+    return float(ordered[rank - 1]), float(ordered[n - rank])
+
+
+def stated_quantile(ordered: Samples, quantile: float) -> float | None:
+    """Return a quantile if there are enough samples to state it.
+
+    Args:
+        ordered: (N,) ascending.
+        quantile: between 0.5 and 1.
+    """
+    if len(ordered) < least_samples(quantile):
+        return None
+    return float(np.quantile(ordered, quantile))
+
+
+@lru_cache
+def least_samples(quantile: float) -> int:
+    """Return how many samples a quantile needs: 64 for 0.90, 130 for 0.95, 662 for 0.99."""
+    beyond = 1 - quantile
+    n = math.ceil(1 / beyond)
+    while binom.cdf(1, n, beyond) > MAX_CHANCE_OF_FEW_BEYOND:
+        n += 1
+    return n
+
+
+def drift(samples: Sequence[float]) -> float | None:
+    """Return by what share the second half of timings is slower than the first, if they drift.
+
+    Args:
+        samples: (N,) in the order in which they were taken.
+    Returns:
+        For instance 0.05; negative if they get faster; None if the medians of the halves differ by 2% at
+        most, or no more than chance would have it (Mann-Whitney, p above 0.001).
+    """
+    taken = np.asarray(samples, dtype=np.float64)
+    first, second = taken[: len(taken) // 2], taken[(len(taken) + 1) // 2 :]
+    if not first.size or not np.median(first):
+        return None
+    share = float(np.median(second) / np.median(first)) - 1
+    if abs(share) <= DRIFT_SHARE:
+        return None
+    return share if mannwhitneyu(first, second).pvalue <= DRIFT_P else None

@@ -1,0 +1,45 @@
+"""Arithmetic as open_clip publishes it, and memory that a test takes on purpose."""
+
+import pytest
+import torch
+from torch.utils.benchmark import Timer
+
+from clipeval.bench.costs import matrix_peak, model_size, watch_memory
+from clipeval.models import load_model
+from clipeval.records.model_names import parse_model
+
+# Source: open_clip, docs/model_profile.csv: (mparams, image_gflops, text_gflops).
+PUBLISHED = {
+    "ViT-B-32": (151.28, 8.82, 5.96),
+    "ViT-S-32": (63.09, 2.29, 3.38),
+    "ViT-M-16": (102.02, 15.98, 5.96),
+    "RN50": (102.01, 12.22, 5.96),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_parameters_and_operations_are_the_published_ones(name, tmp_path):
+    model = load_model(parse_model(f"{name}/random", base=tmp_path))
+    size = model_size(model)
+    mparams, image_gflop, text_gflop = PUBLISHED[name]
+    assert size.n_parameters / 1e6 == pytest.approx(mparams, abs=0.01)
+    assert size.flop_per_image / 1e9 == pytest.approx(image_gflop, rel=0.02)
+    assert size.flop_per_prompt / 1e9 == pytest.approx(text_gflop, rel=0.02)
+
+
+def test_matrix_peak_is_of_the_size_that_a_plain_product_reaches():
+    left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
+    watch = Timer("left @ right", globals={"left": left, "right": right})
+    plain = 2 * 1024**3 / watch.timeit(20).median
+    assert 0.5 < matrix_peak("cpu", "fp32") / plain < 3
+
+
+def test_memory_that_is_taken_and_given_back_is_seen():
+    with watch_memory("cpu") as before:
+        pass
+    with watch_memory("cpu") as during:
+        taken = torch.ones(64 * 2**20, dtype=torch.float32)  # 256 MiB
+        float(taken.sum())
+        del taken
+    assert during.peak.rss_bytes - before.peak.rss_bytes > 200 * 2**20
+    assert during.peak.device_allocated_bytes is None

@@ -1,0 +1,96 @@
+import json
+
+import pytest
+import torch
+
+from clipeval import store
+
+BENCH = ("bench", "--model", "tiny", "--device", "cpu", "--samples", "10")
+STAGES = ["load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
+
+
+class TestBench:
+    def test_measures_every_stage_for_every_batch_size(self, clipeval, tmp_path):
+        file = tmp_path / "bench.json"
+        ended = clipeval(*BENCH, "--batch", "1", "4", "--json", str(file))
+        assert ended.code == 0
+        for text in (*STAGES, "tiny on cpu, fp32, torch, batch 1", "batch 4", "n too small", "MiB"):
+            assert text in ended.out
+        record = store.read_benchmark(file)
+        assert [p.stage for p in record.profiles] == STAGES + STAGES[2:]
+        assert [p.setting.batch_size for p in record.profiles] == [1] * 7 + [4] * 5
+        for profile in record.profiles:
+            assert profile.summary.n == len(profile.samples_s)
+            assert all(sample > 0 for sample in profile.samples_s)
+            if profile.stage not in {"load", "cold"}:
+                assert len(profile.samples_s) == 10
+                assert profile.items_per_s == pytest.approx(
+                    profile.setting.batch_size / profile.summary.median_s
+                )
+                assert profile.memory.rss_bytes > 100 * 2**20
+        assert record.models["tiny"].flop_per_image > 1e6
+        assert record.matrix_peaks["cpu fp32"] > 1e9
+
+    def test_only_what_is_asked_for(self, clipeval, tmp_path):
+        file = tmp_path / "bench.json"
+        ended = clipeval(
+            *BENCH, "--stage", "encode_text", "classify", "--batch", "2", "--json", str(file)
+        )
+        assert ended.code == 0
+        assert [p.stage for p in store.read_benchmark(file).profiles] == ["encode_text", "classify"]
+
+    def test_a_sweep_and_traces(self, clipeval, tmp_path):
+        file, folder = tmp_path / "bench.json", tmp_path / "traces"
+        words = ("--stage", "encode_image", "--batch", "2", "--sweep", "8")
+        ended = clipeval(*BENCH, *words, "--trace", str(folder), "--json", str(file))
+        assert ended.code == 0
+        (sweep,) = store.read_benchmark(file).sweeps
+        assert [one.setting.batch_size for one in sweep.profiles] == [1, 2, 4, 8]
+        assert sweep.knee in {1, 2, 4, 8}
+        assert (sweep.largest_that_fits, sweep.smallest_too_large) == (8, None)
+        assert "memory did not run out up to 8" in ended.out
+        trace = json.loads((folder / "tiny-cpu-fp32-b2-encode_image.json").read_text())
+        assert any(event.get("name") == "aten::addmm" for event in trace["traceEvents"])
+        assert "aten::addmm" in (folder / "tiny-cpu-fp32-b2-encode_image.txt").read_text()
+
+    def test_json_says_what_timings_hang_on(self, clipeval, tmp_path):
+        for name in ("one", "two"):
+            clipeval(*BENCH, "--stage", "classify", "--batch", "2", "--json", str(tmp_path / name))
+        one, two = (json.loads((tmp_path / name).read_text()) for name in ("one", "two"))
+        assert one["fingerprint"] == two["fingerprint"]
+        assert one["environment"]["packages"]["torch"] == torch.__version__.partition("+")[0]
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("words", "texts"),
+        [
+            (("--device", "gpu"), ("unknown device 'gpu'",)),
+            (("--batch", "0"), ("--batch", "greater than or equal to 1")),
+            (("--stage", "decode"), ("--stage", "decode", "encode_image")),
+            (("--samples", "3"), ("--samples", "greater than or equal to 10")),
+            (("--model", "nothing"), ("'nothing' does not name a model",)),
+            (("--precision", "int8"), ("int8",)),
+            (("--against", "tiny", "--margin", "0"), ("--margin 0",)),
+            (("--against", "tiny", "--blocks", "3"), ("--blocks 3",)),
+            (
+                ("--against", "tiny", "--model", "ViT-B-32/random"),
+                ("--against compares one --model",),
+            ),
+        ],
+    )
+    def test_before_anything_is_measured(self, clipeval, words, texts, tmp_path):
+        file = tmp_path / "bench.json"
+        ended = clipeval(*BENCH, *words, "--json", str(file))
+        assert ended.code == 2
+        for text in texts:
+            assert text in ended.err
+        assert "Traceback" not in ended.err
+        assert not file.exists()
+
+    @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+    def test_a_gpu_that_is_not_there(self, clipeval):
+        ended = clipeval("bench", "--model", "tiny", "--device", "cuda")
+        assert ended.code == 2
+        assert "device 'cuda' is not there" in ended.err
+        assert "there is cpu" in ended.err
