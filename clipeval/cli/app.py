@@ -84,9 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print_error(str(error))
         sys.exit(EXIT_USAGE)
     except SystemExit as leaving:
-        if leaving.code == EXIT_INTERRUPTED:  # typer makes it of ^C, and says nothing
-            print_error("interrupted")
-        raise
+        sys.exit(_exit_code(leaving))
     except BrokenPipeError:
         # The reader (head, less) has gone: nothing to say, and nothing to say it to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -100,6 +98,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_USAGE)
     except Exception:  # noqa: BLE001 (Python would exit with 1, which means that a gate failed)
         _tell_of_a_defect()
+
+
+def _exit_code(leaving: SystemExit) -> str | int | None:
+    """Return what the process ends with, where typer would end it with something else or without a word."""
+    if isinstance(leaving.__context__, BrokenPipeError):
+        return EXIT_INTERRUPTED  # typer makes 1 of it, which would say that a gate failed
+    if leaving.code == EXIT_INTERRUPTED:  # typer makes it of ^C, and says nothing
+        print_error("interrupted")
+    return leaving.code
 
 
 def _tell_of_a_defect() -> NoReturn:

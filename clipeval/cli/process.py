@@ -39,6 +39,8 @@ def _leave(code: int) -> NoReturn:
     """
     atexit._run_exitfuncs()  # noqa: SLF001 (what multiprocessing's children end with, too)
     for stream in (sys.stdout, sys.stderr):
+        if stream is None:  # it was closed when the process began
+            continue
         try:
             stream.flush()
         except (OSError, ValueError):  # nobody reads it, or it is closed

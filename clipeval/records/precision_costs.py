@@ -18,8 +18,8 @@ def cost_sentence(cell: CellResult) -> str:
     if cost is None:
         return ""
     return (
-        f"{setting_name(cell)} beside fp32 by torch, on {count(cost.n_images, 'image')}: cosine similarity "
-        f"{_cosine(cost.cosine_mean)} on average, {_cosine(cost.cosine_min)} at least; "
+        f"{setting_name(cell)} beside {_reference_name(cell)}, on {count(cost.n_images, 'image')}: "
+        f"cosine similarity {_cosine(cost.cosine_mean)} on average, {_cosine(cost.cosine_min)} at least; "
         f"{count(cost.n_flips, 'prediction')} changed"
     )
 
@@ -38,10 +38,18 @@ def cost_lines(cells: Sequence[CellResult], *, quote: Callable[[str], str]) -> t
 
 
 def setting_name(cell: CellResult) -> str:
-    """Return `int8 by onnxruntime`, or `bf16` where torch ran it."""
-    return cell.precision + (
-        "" if cell.backend == records.DEFAULT_BACKEND else f" by {cell.backend}"
+    """Return `int8 by onnxruntime`, `bf16` where torch ran it, `fp32 with decode 'fast'`."""
+    decode = cell.model.preprocessing.get("decode")
+    return (
+        cell.precision
+        + ("" if cell.backend == records.DEFAULT_BACKEND else f" by {cell.backend}")
+        + ("" if decode is None else f" with decode '{decode}'")
     )
+
+
+def _reference_name(cell: CellResult) -> str:
+    exact = ", decode 'exact'" if "decode" in cell.model.preprocessing else ""
+    return f"fp32 by torch{exact}"
 
 
 def _cosine(value: float) -> str:

@@ -1,5 +1,6 @@
 """What a process of `clipeval` does at its end, seen from outside."""
 
+import os
 import subprocess
 import sys
 
@@ -32,6 +33,32 @@ def test_exit_codes_output_and_exit_handlers_are_as_ever(body, code):
     done = ended(body)
     assert done.returncode == code
     assert done.stdout == "saidexit handler\n"
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_was_closed_before_is_no_error(closed):
+    command = f"exec {closed}>&-; exec '{sys.executable}' -m clipeval list templates"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+def test_a_usage_error_with_nobody_to_tell_is_one_still():
+    command = f"exec 2>&-; exec '{sys.executable}' -m clipeval validate nothing.yaml"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+
+
+def test_a_reader_that_has_gone_is_not_a_gate_that_failed():
+    """Nobody ever reads: the other end of the pipe is closed before anything is written."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "clipeval", "schema", "suite"], stdout=write, stderr=subprocess.PIPE,
+        check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert done.returncode == 130
+    assert b"Traceback" not in done.stderr
 
 
 def test_a_thread_that_still_works_is_not_waited_for():

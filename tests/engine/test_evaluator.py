@@ -7,6 +7,7 @@ import pytest
 from clipeval.engine import Evaluator
 from clipeval.errors import DatasetError, ModelError, PromptError
 from clipeval.records import ModelSpec
+from clipeval.records.precision_costs import cost_sentence
 from clipeval.store import EmbeddingCache
 
 TINY_AGAIN = ModelSpec(id="tiny-again", kind="tiny", name="tiny")
@@ -52,6 +53,14 @@ class TestCost:
         assert found.n_images == 5
         assert 0.9 < found.cosine_min <= found.cosine_mean < 1 + 1e-6
         assert found.n_flips <= 5
+
+    def test_of_another_decoding_names_it(self, evaluator, photos, cells):
+        fast = ModelSpec(id="tiny", kind="tiny", name="tiny", decode="fast")
+        (cell,) = cells([photos({"red": 3, "blue": 2})], ["a {}"], models=(fast,))
+        sentence = cost_sentence(evaluator.evaluate(cell).result)
+        assert (
+            "fp32 with decode 'fast' beside fp32 by torch, decode 'exact', on 5 images" in sentence
+        )
 
     def test_is_none_of_fp32_on_torch(self, evaluator, photos, cells):
         (cell,) = cells([photos({"red": 3, "blue": 2})], ["a {}"])
