@@ -15,7 +15,11 @@ def test_text(clip_latency):
 
 @pytest.fixture(autouse=True)
 def benchmark_on(monkeypatch):
-    monkeypatch.delenv("CI", raising=False)
+    for name in (
+        "CI",
+        "PYTEST_XDIST_WORKER",
+    ):  # pytest-benchmark is off in a worker, and in one of its children
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_results_are_those_of_pytest_benchmark(pytester):
