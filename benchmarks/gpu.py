@@ -21,12 +21,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from gpu_measures import MatrixPeak, Mode, TowerSpeed, image_tower_flop, matrix_peak, tower_speeds
+from gpu_measures import Mode, TowerSpeed, tower_speeds
 from gpu_pipeline import Job, Stage, best_speed, stages, whole_process_s
 from race_model import random_class_names
 from race_photos import generate_photos, label_photos, lay_out
 from race_plan import TEMPLATES
 
+from clipeval.bench.costs import MatrixPeak, matrix_peak, model_size
 from clipeval.devices import describe_gpus, resolve_device
 from clipeval.encode.images import default_workers
 from clipeval.errors import ClipEvalError
@@ -102,7 +103,7 @@ def measure_tower(
         device=model.device,
         at_least_s=effort.at_least_s,
     )
-    gflop = image_tower_flop(model) / 1e9
+    gflop = model_size(model).flop_per_image / 1e9
     measured.peaks.append(peak)
     measured.tower_gflop[model.precision] = gflop
     print(
@@ -172,8 +173,8 @@ def describe_machine(device: str, n_workers: int) -> dict[str, str]:
     }
 
 
-def measure(options: argparse.Namespace, device: str) -> Measured:
-    """Measure and print everything."""
+def measure(options: argparse.Namespace, device: str) -> None:
+    """Measure, print and write everything."""
     effort = QUICK if options.quick else FULL
     n_images = options.n_images or effort.n_images
     batch_size = options.batch_size or effort.batch_size
@@ -213,7 +214,9 @@ def measure(options: argparse.Namespace, device: str) -> Measured:
                     f"{taken:.1f} s in all",
                     flush=True,
                 )
-    return measured
+            if options.json:  # after each precision: a loan may end before the last
+                written = json.dumps(asdict(measured), indent=1)
+                options.json.write_text(written, encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -221,12 +224,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         device = resolve_device(options.device)
-        measured = measure(options, device)
+        measure(options, device)
     except ClipEvalError as error:
         print(f"gpu: {error}", file=sys.stderr)
         return 2
-    if options.json:
-        options.json.write_text(json.dumps(asdict(measured), indent=1), encoding="utf-8")
     return 0
 
 

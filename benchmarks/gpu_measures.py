@@ -1,35 +1,21 @@
-"""What a device can do at most, and what the image tower makes of it."""
+"""What the image tower makes of a device."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from clipeval.devices import full_precision, is_out_of_memory, synchronize, torch_dtype
+from clipeval.bench.costs import MatrixPeak, model_size, seconds_per_call
+from clipeval.devices import full_precision, is_out_of_memory, torch_dtype
 from clipeval.models import ClipModel
 from clipeval.records import Precision
 
 Mode = Literal["eager", "graph", "compile"]
 
-N_ROUNDS = 3
 N_WARM_UPS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixPeak:
-    """The fastest product of two square matrices that was seen."""
-
-    precision: Precision
-    """fp32 is IEEE's float32, not TF32."""
-    size: int
-    flop_per_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,62 +33,6 @@ class TowerSpeed:
     """Why it could not be measured."""
 
 
-def seconds_per_call(call: Callable[[], object], *, device: str, at_least_s: float) -> float:
-    """Time a call: the median of rounds, each long enough to be timed, the device's queue emptied.
-
-    Args:
-        call: enqueues or does the work.
-        device: where.
-        at_least_s: length of a round.
-    """
-    for _ in range(N_WARM_UPS):
-        call()
-    n_calls = 1
-    while (elapsed := _elapsed_s(call, n_calls, device)) < at_least_s:
-        n_calls = max(n_calls + 1, min(10 * n_calls, int(n_calls * at_least_s / elapsed) + 1))
-    return statistics.median(_elapsed_s(call, n_calls, device) / n_calls for _ in range(N_ROUNDS))
-
-
-def matrix_peak(
-    precision: Precision, *, sizes: Sequence[int], device: str, at_least_s: float
-) -> MatrixPeak:
-    """Multiply square matrices of several sizes; return the fastest.
-
-    Args:
-        precision: of both factors and the product.
-        sizes: of the matrices.
-        device: where.
-        at_least_s: length of a round of timing.
-    """
-    dtype = torch_dtype(precision)
-    speeds: dict[int, float] = {}
-    with full_precision(device, precision):
-        for size in sizes:
-            left = torch.randn(size, size, device=device).to(dtype)
-            right = torch.randn(size, size, device=device).to(dtype)
-            taken = seconds_per_call(
-                partial(torch.matmul, left, right), device=device, at_least_s=at_least_s
-            )
-            speeds[size] = 2 * size**3 / taken
-    best = max(speeds, key=speeds.__getitem__)
-    return MatrixPeak(precision=precision, size=best, flop_per_s=speeds[best])
-
-
-def image_tower_flop(model: ClipModel) -> int:
-    """Count the floating-point operations that one image costs the tower; a multiply-add is two.
-
-    Source: torch.utils.flop_counter. Attention's fused path is switched off meanwhile: it is not counted.
-    """
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(value=False)
-    try:
-        with FlopCounterMode(display=False) as counter:
-            model.encode_image(_pixels(model, 1))
-        return int(counter.get_total_flops())
-    finally:
-        torch.backends.mha.set_fastpath_enabled(value=fast)
-
-
 def tower_speeds(
     model: ClipModel,
     *,
@@ -111,7 +41,7 @@ def tower_speeds(
     at_least_s: float,
 ) -> Iterator[TowerSpeed]:
     """Measure the tower at the batch sizes of every mode; what cannot be measured is said."""
-    flop = image_tower_flop(model)
+    flop = model_size(model).flop_per_image
     for mode, sizes in batch_sizes.items():
         for batch_size in sizes:
             images_per_s, problem = None, ""
@@ -163,15 +93,6 @@ def _pixels(model: ClipModel, batch_size: int) -> torch.Tensor:
     height, width = model.record.image_size
     pixels = torch.randn(batch_size, 3, height, width, device=model.device)
     return pixels.to(torch_dtype(model.precision))
-
-
-def _elapsed_s(call: Callable[[], object], n_calls: int, device: str) -> float:
-    synchronize(device)
-    started = time.perf_counter()
-    for _ in range(n_calls):
-        call()
-    synchronize(device)
-    return time.perf_counter() - started
 
 
 def in_short(error: Exception) -> str:

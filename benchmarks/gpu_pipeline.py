@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_measures import Mode, TowerSpeed, in_short, seconds_per_call
+from gpu_measures import Mode, TowerSpeed, in_short
 from PIL import Image
 
+from clipeval.bench.costs import seconds_per_call
 from clipeval.datasets import open_dataset
 from clipeval.encode import encode_images, encode_prompts
 from clipeval.models import ClipModel

@@ -16,6 +16,7 @@ from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import save_file
 
+from clipeval.bench import costs as bench_costs
 from clipeval.cli.app import main as clipeval
 from clipeval.models import load_model
 from clipeval.records.model_names import parse_model
@@ -516,7 +517,7 @@ class TestGpuMeasures:
         per_layer = 2 * n * WIDTH * 12 * WIDTH + 4 * n * n * WIDTH
         patches = 2 * (n - 1) * 3 * PATCH**2 * WIDTH
         expected = patches + LAYERS * per_layer + 2 * WIDTH * EMBED
-        assert gpu_measures.image_tower_flop(model) == expected
+        assert bench_costs.model_size(model).flop_per_image == expected
 
     def test_calls_are_timed_until_a_round_is_long_enough(self, monkeypatch):
         clock = {"now": 0.0}
@@ -524,12 +525,12 @@ class TestGpuMeasures:
         def call():
             clock["now"] += 0.25
 
-        monkeypatch.setattr(gpu_measures.time, "perf_counter", lambda: clock["now"])
-        assert gpu_measures.seconds_per_call(call, device="cpu", at_least_s=2.0) == 0.25
+        monkeypatch.setattr(bench_costs.time, "perf_counter", lambda: clock["now"])
+        assert bench_costs.seconds_per_call(call, device="cpu", at_least_s=2.0) == 0.25
 
     def test_what_cannot_be_measured_is_said(self, model_dir):
         model = load_model(parse_model(f"local-dir:{model_dir}", base=Path()))
-        peak = gpu_measures.MatrixPeak(precision="fp32", size=8, flop_per_s=1e9)
+        peak = bench_costs.MatrixPeak(precision="fp32", size=8, flop_per_s=1e9)
         (found,) = gpu_measures.tower_speeds(
             model, batch_sizes={"eager": [-1]}, peak=peak, at_least_s=0.01
         )

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clipeval import store
+from clipeval.api.fresh_process import FreshProcess
 from clipeval.errors import BenchError, ConfigError
 from clipeval.progress import Advance, Progress, SilentProgress
 from clipeval.records import Verdict
@@ -33,40 +31,12 @@ from clipeval.stats import (
     ratio_verdict,
 )
 
-N_LOG_LINES = 8
 DEFAULT_BLOCKS = 8
 MAX_MARGIN = 10
 _WORST_FIRST: tuple[RatioVerdict, ...] = ("fail", "inconclusive", "pass")
 Profile = Callable[[str], BenchmarkRecord]
 """Profiles a model in a process of its own, given its string."""
 _Medians = Mapping[LatencyPoint, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreshProcess:
-    """Runs `clipeval bench` in a process of its own."""
-
-    words: tuple[str, ...]
-    """Options beside the model."""
-
-    def __call__(self, model: str) -> BenchmarkRecord:
-        """Profile a model.
-
-        Raises:
-            BenchError: the process failed.
-        """
-        with tempfile.TemporaryDirectory(prefix="clipeval-bench-") as folder:
-            file = Path(folder) / "bench.json"
-            command = [
-                sys.executable, "-m", "clipeval", "bench", "--model", model, *self.words, "--json", str(file),
-            ]  # fmt: skip
-            done = subprocess.run(  # noqa: S603 (no shell; this very program)
-                command, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                said = "\n  ".join(done.stderr.strip().splitlines()[-N_LOG_LINES:])
-                raise BenchError(f"profiling '{model}' failed with {done.returncode}:\n  {said}")
-            return store.read_benchmark(file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

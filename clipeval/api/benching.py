@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,31 +11,28 @@ from pathlib import Path
 import torch
 
 from clipeval import store
-from clipeval.backends import check_backend
+from clipeval.api.bench_settings import BenchSetting
 from clipeval.bench.costs import matrix_peak, model_size
 from clipeval.bench.inputs import Inputs, generated_inputs
-from clipeval.bench.profiling import Costs, Loaded, profile_stages
+from clipeval.bench.profiling import Costs, profile_stages
 from clipeval.bench.protocol import Effort
 from clipeval.bench.stopwatches import stopwatch
 from clipeval.bench.sweep import sweep_batch_sizes
 from clipeval.bench.tracing import trace_stages
-from clipeval.devices import check_precision, describe_machine, resolve_device, synchronize
+from clipeval.devices import describe_machine
 from clipeval.engine.environment import capture_environment
 from clipeval.errors import ConfigError
-from clipeval.models import load_model
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import BackendName, Environment, ModelSpec, Notice, Precision
+from clipeval.records import BackendName, Environment, Notice, Precision
 from clipeval.records.latency import (
     ONCE,
     STAGES,
     BatchSweep,
     BenchmarkRecord,
-    LatencySetting,
     ModelSize,
     StageName,
     StageProfile,
 )
-from clipeval.records.model_names import parse_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +105,6 @@ def fingerprint(environment: Environment) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    spec: ModelSpec
-    device: str
-    precision: Precision
-
-
 @dataclass(slots=True)
 class _Found:
     profiles: list[StageProfile] = field(default_factory=list)
@@ -125,49 +114,56 @@ class _Found:
     notices: list[Notice] = field(default_factory=list)
 
 
-def _settings(request: BenchRequest) -> list[_Setting]:
+def _settings(request: BenchRequest) -> list[BenchSetting]:
     for name, values in (
         ("model", request.models), ("device", request.devices), ("precision", request.precisions),
         ("batch size", request.batch_sizes), ("stage", request.stages),
     ):  # fmt: skip
         if not values:
             raise ConfigError(f"nothing to profile: no {name} is named")
-    here = Path.cwd()
-    specs = [parse_model(model, base=here, where="--model") for model in request.models]
-    devices = list(dict.fromkeys(resolve_device(name) for name in request.devices))
-    for device in devices:
-        for precision in request.precisions:
-            check_precision(device, precision)
-            check_backend(request.backend, device=device, precision=precision)
-    return [
-        _Setting(spec, device, precision)
-        for spec in specs
-        for device in devices
-        for precision in request.precisions
-    ]
+    return list(
+        dict.fromkeys(
+            BenchSetting.resolved(
+                model,
+                device=device,
+                precision=precision,
+                backend=request.backend,
+                n_threads=request.n_threads,
+                where="--model",
+            )
+            for model in request.models
+            for device in request.devices
+            for precision in request.precisions
+        )
+    )
 
 
 def _profiles(
-    one: _Setting, request: BenchRequest, inputs: Inputs, found: _Found
+    one: BenchSetting, request: BenchRequest, inputs: Inputs, found: _Found
 ) -> Iterator[StageProfile]:
-    loaded = _load(one)
+    loaded = one.load()
     model = loaded.model
     found.notices.extend(model.notices)
 
     def costs() -> Costs:
         key = f"{one.device} {one.precision}"
-        if key not in found.peaks:
-            found.peaks[key] = matrix_peak(one.device, one.precision)
+        if key not in found.peaks and one.precision != "int8":  # torch multiplies none
+            found.peaks[key] = matrix_peak(one.precision, device=one.device).flop_per_s
         if model.record.id not in found.sizes:
             found.sizes[model.record.id] = model_size(model)
-        return Costs(size=found.sizes[model.record.id], matrix_peak=found.peaks[key])
+        return Costs(size=found.sizes[model.record.id], matrix_peak=found.peaks.get(key))
 
     def profiles(stages: Sequence[StageName], batch_size: int) -> Iterator[StageProfile]:
-        setting = _latency_setting(one, request, model.record.id, batch_size)
         effort = Effort(n_samples=request.n_samples)
         watch = stopwatch(one.device)
         yield from profile_stages(
-            loaded, setting, stages, inputs=inputs, costs=costs, stopwatch=watch, effort=effort
+            loaded,
+            one.at(batch_size),
+            stages,
+            inputs=inputs,
+            costs=costs,
+            stopwatch=watch,
+            effort=effort,
         )
 
     stages = request.stages
@@ -175,34 +171,15 @@ def _profiles(
         yield from profiles(stages, batch_size)
         stages = tuple(stage for stage in stages if stage not in ONCE)  # they were, for this model
         if request.trace_folder is not None:
-            setting = _latency_setting(one, request, model.record.id, batch_size)
-            trace_stages(model, setting, stages, inputs=inputs, folder=request.trace_folder)
+            trace_stages(
+                model, one.at(batch_size), stages, inputs=inputs, folder=request.trace_folder
+            )
     if request.sweep_to is not None:
         found.sweeps.append(
             sweep_batch_sizes(
                 lambda size: next(profiles(("encode_image",), size)), largest=request.sweep_to
             )
         )
-
-
-def _latency_setting(
-    one: _Setting, request: BenchRequest, model_id: str, batch_size: int
-) -> LatencySetting:
-    return LatencySetting(
-        model=model_id,
-        device=one.device,
-        precision=one.precision,
-        backend=request.backend,
-        batch_size=batch_size,
-        n_threads=request.n_threads or torch.get_num_threads(),
-    )
-
-
-def _load(one: _Setting) -> Loaded:
-    started = time.perf_counter()
-    model = load_model(one.spec, device=one.device, precision=one.precision)
-    synchronize(one.device)
-    return Loaded(model=model, load_s=time.perf_counter() - started)
 
 
 def _driver() -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from clipeval.api.bench_settings import BenchSetting
 from clipeval.api.benching import fingerprint
-from clipeval.backends import check_backend
 from clipeval.bench.inputs import generated_inputs
 from clipeval.bench.profiling import profile_of, stage_calls
 from clipeval.bench.protocol import (
@@ -23,12 +23,10 @@ from clipeval.bench.protocol import (
     warm_up,
 )
 from clipeval.bench.stopwatches import stopwatch
-from clipeval.devices import check_precision, describe_machine, resolve_device
+from clipeval.devices import describe_machine
 from clipeval.engine.environment import capture_environment
-from clipeval.models import load_model
 from clipeval.records import BackendName, Precision
 from clipeval.records.latency import CallStage, LatencyPoint, LatencySetting, StageProfile
-from clipeval.records.model_names import parse_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,26 +83,17 @@ def timed_stage(
     Raises:
         ConfigError, ModelError, DeviceError, BackendError: what stands in the way.
     """
-    found = resolve_device(device)
-    check_precision(found, precision)
-    check_backend(backend, device=found, precision=precision)
-    spec = parse_model(model, base=Path.cwd())
-    loaded = load_model(spec, device=found, precision=precision)
-    setting = LatencySetting(
-        model=loaded.record.id,
-        device=found,
-        precision=precision,
-        backend=backend,
-        batch_size=batch_size,
-        n_threads=n_threads or torch.get_num_threads(),
+    one = BenchSetting.resolved(
+        model, device=device, precision=precision, backend=backend, n_threads=n_threads
     )
-    with stage_calls(loaded, setting, generated_inputs()) as calls:
+    setting = one.at(batch_size)
+    with stage_calls(one.load().model, setting, generated_inputs()) as calls:
         yield TimedStage(
             stage=stage,
             setting=setting,
             effort=Effort(n_samples=n_samples),
             _target=calls.of(stage),
-            _stopwatch=stopwatch(found),
+            _stopwatch=stopwatch(one.device),
         )
 
 

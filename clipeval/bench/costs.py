@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,8 @@ from clipeval.records.latency import ModelSize, PeakMemory
 
 RSS_INTERVAL_S = 0.002
 MATRIX_SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192, 16384), "mps": (2048, 4096)}
-N_ROUNDS = 5
-N_PRODUCTS = {"cpu": 2, "cuda": 10, "mps": 5}
+N_ROUNDS = 3
+N_WARM_UPS = 3
 
 
 def model_size(model: ClipModel) -> ModelSize:
@@ -53,29 +53,68 @@ def _flop(call: Callable[[], object]) -> float:
         torch.backends.mha.set_fastpath_enabled(value=fast)
 
 
-def matrix_peak(device: str, precision: Precision) -> float:
-    """Measure the fastest product of two square matrices, in FLOP/s."""
-    kind = device.partition(":")[0]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixPeak:
+    """The fastest product of two square matrices that was seen."""
+
+    precision: Precision
+    """fp32 is IEEE's float32, not TF32."""
+    size: int
+    flop_per_s: float
+
+
+def matrix_peak(
+    precision: Precision,
+    *,
+    device: str,
+    sizes: Sequence[int] | None = None,
+    at_least_s: float = 0.1,
+) -> MatrixPeak:
+    """Multiply square matrices of several sizes; return the fastest.
+
+    Args:
+        precision: of both factors and the product.
+        device: where.
+        sizes: of the matrices; MATRIX_SIZES of the kind of device if None.
+        at_least_s: length of a round of timing.
+    """
     dtype = torch_dtype(precision)
-    fastest = 0.0
+    speeds: dict[int, float] = {}
     with full_precision(device, precision), torch.inference_mode():
-        for size in MATRIX_SIZES[kind]:
+        for size in sizes or MATRIX_SIZES[device.partition(":")[0]]:
             left = torch.randn(size, size, device=device).to(dtype)
             right = torch.randn(size, size, device=device).to(dtype)
-            multiply = partial(torch.matmul, left, right)
-            multiply()
-            rounds = [_seconds(multiply, device, N_PRODUCTS[kind]) for _ in range(N_ROUNDS)]
-            fastest = max(fastest, 2 * size**3 / statistics.median(rounds))
-    return fastest
+            taken = seconds_per_call(
+                partial(torch.matmul, left, right), device=device, at_least_s=at_least_s
+            )
+            speeds[size] = 2 * size**3 / taken
+    best = max(speeds, key=speeds.__getitem__)
+    return MatrixPeak(precision=precision, size=best, flop_per_s=speeds[best])
 
 
-def _seconds(call: Callable[[], object], device: str, n_calls: int) -> float:
+def seconds_per_call(call: Callable[[], object], *, device: str, at_least_s: float) -> float:
+    """Time a call: the median of rounds, each long enough to be timed, the device's queue emptied.
+
+    Args:
+        call: enqueues or does the work.
+        device: where.
+        at_least_s: length of a round.
+    """
+    for _ in range(N_WARM_UPS):
+        call()
+    n_calls = 1
+    while (elapsed := _elapsed_s(call, n_calls, device)) < at_least_s:
+        n_calls = max(n_calls + 1, min(10 * n_calls, int(n_calls * at_least_s / elapsed) + 1))
+    return statistics.median(_elapsed_s(call, n_calls, device) / n_calls for _ in range(N_ROUNDS))
+
+
+def _elapsed_s(call: Callable[[], object], n_calls: int, device: str) -> float:
     synchronize(device)
     started = time.perf_counter()
     for _ in range(n_calls):
         call()
     synchronize(device)
-    return (time.perf_counter() - started) / n_calls
+    return time.perf_counter() - started
 
 
 @dataclass(slots=True)

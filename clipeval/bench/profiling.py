@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 
@@ -21,12 +21,13 @@ from clipeval.models import ClipModel
 from clipeval.records.latency import (
     CallStage,
     LatencySetting,
-    LatencySummary,
     ModelSize,
     StageName,
     StageProfile,
 )
-from clipeval.stats import TimingSummary, drift, summarize_timings
+from clipeval.stats import drift, summarize_timings
+
+_Found = TypeVar("_Found")
 
 N_MEMORY_CALLS = 3
 """Untimed, while memory is watched: watching takes time."""
@@ -45,8 +46,8 @@ class Costs:
     """What a model's arithmetic comes to on a device."""
 
     size: ModelSize
-    matrix_peak: float
-    """FLOP/s of the device's fastest matrix product in the model's precision."""
+    matrix_peak: float | None
+    """FLOP/s of the device's fastest matrix product in the precision; None if torch has no such product."""
 
 
 def profile_stages(
@@ -75,10 +76,9 @@ def profile_stages(
             if stage == "load":
                 yield _once(stage, setting, loaded.load_s)
             elif stage == "cold":
-                first = stopwatch.time(calls.of("end_to_end"), 0)[0]
-                yield _once(stage, setting, first)
+                yield _cold(setting, calls, stopwatch)
             else:
-                yield _profile(stage, setting, calls, costs(), stopwatch, effort)
+                yield _profile(stage, setting, calls, costs, stopwatch, effort)
 
 
 @contextmanager
@@ -93,41 +93,63 @@ def stage_calls(model: ClipModel, setting: LatencySetting, inputs: Inputs) -> It
         yield StageCalls(model, tower, inputs, setting.batch_size, pool)
 
 
+def _cold(setting: LatencySetting, calls: StageCalls, stopwatch: Stopwatch) -> StageProfile:
+    first = _if_it_fits(lambda: stopwatch.time(calls.of("end_to_end"), 0)[0], setting)
+    return _too_large("cold", setting) if first is None else _once("cold", setting, first)
+
+
 def _profile(
     stage: StageName,
     setting: LatencySetting,
     calls: StageCalls,
-    costs: Costs,
+    costs: Callable[[], Costs],
     stopwatch: Stopwatch,
     effort: Effort,
 ) -> StageProfile:
-    try:
+    def measured() -> StageProfile:
         target = calls.of(cast("CallStage", stage))
-        timing = measure(target, stopwatch, effort)
+        profile = profile_of(stage, setting, measure(target, stopwatch, effort))
         with watch_memory(setting.device) as memory:
             for number in range(N_MEMORY_CALLS):
                 stopwatch.time(target, number)
+        return replace(profile, memory=memory.peak)
+
+    profile = _if_it_fits(measured, setting)
+    if profile is None:
+        return _too_large(stage, setting)
+    return _with_arithmetic(profile, costs) if stage in ("encode_image", "encode_text") else profile
+
+
+def _with_arithmetic(profile: StageProfile, costs: Callable[[], Costs]) -> StageProfile:
+    found = costs()
+    is_image = profile.stage == "encode_image"
+    flop = found.size.flop_per_image if is_image else found.size.flop_per_prompt
+    share = None
+    if profile.items_per_s and found.matrix_peak:
+        share = profile.items_per_s * flop / found.matrix_peak
+    return replace(profile, flop_per_item=flop, flop_share=share)
+
+
+def _if_it_fits(measure_it: Callable[[], _Found], setting: LatencySetting) -> _Found | None:
+    """Return what was measured; None if memory did not suffice."""
+    try:
+        return measure_it()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        release_unused_memory(setting.device)
-        problem = f"out of memory with a batch of {setting.batch_size}"
-        return StageProfile(stage=stage, setting=setting, problem=problem)
-    profile = profile_of(stage, setting, timing)
-    flop = _flop_per_item(stage, costs.size)
-    return replace(
-        profile,
-        memory=memory.peak,
-        flop_per_item=flop,
-        flop_share=profile.items_per_s * flop / costs.matrix_peak
-        if flop and profile.items_per_s
-        else None,
-    )
+    # Not in the handler: its traceback would keep the failed batch's tensors alive.
+    release_unused_memory(setting.device)
+    return None
+
+
+def _too_large(stage: StageName, setting: LatencySetting) -> StageProfile:
+    problem = f"out of memory with a batch of {setting.batch_size}"
+    return StageProfile(stage=stage, setting=setting, problem=problem)
 
 
 def profile_of(stage: StageName, setting: LatencySetting, timing: Timing) -> StageProfile:
     """Say what timings of a stage come to."""
-    summary = _in_seconds(summarize_timings(timing.samples_s))
+    summary = summarize_timings(timing.samples_s)
     return StageProfile(
         stage=stage,
         setting=setting,
@@ -141,29 +163,9 @@ def profile_of(stage: StageName, setting: LatencySetting, timing: Timing) -> Sta
     )
 
 
-def _flop_per_item(stage: StageName, size: ModelSize) -> float | None:
-    if stage == "encode_image":
-        return size.flop_per_image
-    return size.flop_per_prompt if stage == "encode_text" else None
-
-
 def _once(stage: StageName, setting: LatencySetting, seconds: float) -> StageProfile:
-    summary = _in_seconds(summarize_timings([seconds]))
+    summary = summarize_timings([seconds])
     return StageProfile(stage=stage, setting=setting, samples_s=(seconds,), summary=summary)
-
-
-def _in_seconds(found: TimingSummary) -> LatencySummary:
-    return LatencySummary(
-        n=found.n,
-        median_s=found.median,
-        low_s=found.low,
-        high_s=found.high,
-        q1_s=found.q1,
-        q3_s=found.q3,
-        p90_s=found.p90,
-        p95_s=found.p95,
-        p99_s=found.p99,
-    )
 
 
 @contextmanager

@@ -33,6 +33,10 @@ COMPARED = ("encode_image", "encode_text", "end_to_end")
 """Stages that --against compares if none is named: what a user of the model waits for."""
 
 
+DEFAULT_MARGIN = 0.10
+DEFAULT_BLOCKS = 8
+
+
 class StageOption(StrEnum):
     """Stages that can be asked for."""
 
@@ -127,31 +131,41 @@ def bench(
         ),
     ] = None,
     margin: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--margin", metavar="M", help="With --against: tolerated slowdown, 0.1 is 10%."
+            "--margin",
+            metavar="M",
+            help="With --against: tolerated slowdown; default: 0.1, that is 10%.",
         ),
-    ] = 0.10,
+    ] = None,
     blocks: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--blocks",
             metavar="N",
-            help="With --against: processes in the order A, B, B, A, N times.",
+            help="With --against: processes in the order A, B, B, A, N times; default: 8.",
         ),
-    ] = 8,
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write every timing there.")
     ] = None,
 ) -> None:
     """Time loading, preprocessing, both towers and the whole way from a JPEG to a class."""
+    _refuse_what_would_be_ignored(against, sweep=sweep, trace=trace, margin=margin, blocks=blocks)
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
     if against is not None:
         words = _Words(device, batch, precision, stage, backend, threads, samples).in_order()
-        _compare(model, against, words, margin=margin, n_blocks=blocks, json_file=json_file)
-    if trace is not None:
-        os.environ.setdefault(
-            "KINETO_LOG_LEVEL", "99"
-        )  # before torch: its profiler talks on stderr
+        _compare(
+            model,
+            against,
+            words,
+            margin=DEFAULT_MARGIN if margin is None else margin,
+            n_blocks=DEFAULT_BLOCKS if blocks is None else blocks,
+            json_file=json_file,
+        )
+    if trace is not None:  # before torch is imported: its profiler talks on stderr
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
@@ -176,6 +190,26 @@ def bench(
         )
     if json_file is not None:
         api.write_benchmark(record, json_file)
+
+
+def _refuse_what_would_be_ignored(
+    against: str | None,
+    *,
+    sweep: int | None,
+    trace: Path | None,
+    margin: float | None,
+    blocks: int | None,
+) -> None:
+    ignored: dict[str, object]
+    if against is None:
+        ignored = {"--margin": margin, "--blocks": blocks}
+        advice = "goes with --against"
+    else:
+        ignored = {"--sweep": sweep, "--trace": trace}
+        advice = "does not go with --against; run it by itself"
+    for name, value in ignored.items():
+        if value is not None:
+            raise ConfigError(f"{name} {advice}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,16 +21,17 @@ from torch.nn.functional import interpolate
 from torchvision import io
 
 from clipeval.datasets import ImageDataset, ImageReadError, plain_jpeg_size, read_content, read_rgb
-from clipeval.devices import is_out_of_memory
+from clipeval.devices import is_out_of_memory, release_unused_memory
 from clipeval.encode.decoding import DecodedBatch
-from clipeval.errors import DeviceError
+from clipeval.errors import DeviceError, EncodingError
 from clipeval.models import ClipModel
 from clipeval.records import ImageFailure
 
 N_BATCHES_AHEAD = 3
 """Read from disk while the GPU is busy: files, not pixels."""
 MAX_PIXELS_AT_ONCE = 100_000_000
-"""Decoded pixels on the GPU at a time: 1.5 GB as 8-bit values and as float32."""
+"""Decoded pixels on the GPU at a time, but for a single picture that is larger:
+0.6 GB as 8-bit values, and 1.2 GB as float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +194,8 @@ def _finished(
     failures = [one for one in outcomes if isinstance(one, ImageFailure)]
     on_cpu = [one for one in outcomes if isinstance(one, _Decoded)]
     for part in _parts([one for one in outcomes if isinstance(one, _Jpeg)]):
-        found, refused = _decoded(part, model.device)
-        rows.update(_shrunk(found, shrinking))
+        found, refused = _shrunk(model, part, shrinking)
+        rows.update(found)
         for one in refused:
             try:
                 exact = model.preprocess(read_rgb(one.content.numpy().tobytes()))
@@ -229,24 +230,36 @@ def _parts(jpegs: Sequence[_Jpeg]) -> Iterator[list[_Jpeg]]:
         yield part
 
 
-def _decoded(
-    jpegs: Sequence[_Jpeg], device: str
-) -> tuple[list[tuple[int, torch.Tensor]], list[_Jpeg]]:
-    """Return (index, (3, h, w) uint8) of what the GPU decodes, and what it does not."""
+def _shrunk(
+    model: ClipModel, jpegs: Sequence[_Jpeg], shrinking: GpuShrinking
+) -> tuple[dict[int, torch.Tensor], list[_Jpeg]]:
+    """Return index -> (3, H, W) of what the GPU decodes, and what it does not.
+
+    One that it refuses, and memory that does not suffice, spoil the call for all: then halves are tried.
+
+    Raises:
+        EncodingError: not even one picture fits in memory.
+    """
     if not jpegs:
-        return [], []
-    contents = [one.content for one in jpegs]
+        return {}, []
     try:
-        pictures = _decode_jpegs(contents, device)
+        pictures = _decode_jpegs([one.content for one in jpegs], model.device)
+        return _shrunk_by_size([one.index for one in jpegs], pictures, shrinking), []
     except RuntimeError as error:
-        if is_out_of_memory(error):
-            raise
-        if len(jpegs) == 1:
-            return [], list(jpegs)
-        # One that it refuses spoils the call for all.
-        halves = [_decoded(half, device) for half in (jpegs[::2], jpegs[1::2])]
-        return [*halves[0][0], *halves[1][0]], [*halves[0][1], *halves[1][1]]
-    return [(one.index, picture) for one, picture in zip(jpegs, pictures, strict=True)], []
+        is_too_large = is_out_of_memory(error)
+        if is_too_large and len(jpegs) == 1:
+            width, height = jpegs[0].size
+            raise EncodingError(
+                f"model '{model.record.id}': one picture of {width} x {height} pixels does not fit in the "
+                f"memory of {model.device} to be decoded there; use decode exact or fast"
+            ) from error
+    # Not in the handler: its traceback would keep what was decoded alive.
+    if is_too_large:
+        release_unused_memory(model.device)
+    elif len(jpegs) == 1:
+        return {}, list(jpegs)
+    halves = [_shrunk(model, half, shrinking) for half in (jpegs[::2], jpegs[1::2])]
+    return {**halves[0][0], **halves[1][0]}, [*halves[0][1], *halves[1][1]]
 
 
 def _decode_jpegs(contents: list[torch.Tensor], device: str) -> list[torch.Tensor]:
@@ -258,13 +271,15 @@ def _decode_jpegs(contents: list[torch.Tensor], device: str) -> list[torch.Tenso
     return cast("list[torch.Tensor]", pictures)
 
 
-def _shrunk(
-    pictures: Sequence[tuple[int, torch.Tensor]], shrinking: GpuShrinking
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Shrink pictures, those of one size together; yield each with its index."""
+def _shrunk_by_size(
+    indices: Sequence[int], pictures: Sequence[torch.Tensor], shrinking: GpuShrinking
+) -> dict[int, torch.Tensor]:
+    """Shrink pictures, those of one size together."""
     by_size: dict[torch.Size, list[tuple[int, torch.Tensor]]] = defaultdict(list)
-    for index, picture in pictures:
+    for index, picture in zip(indices, pictures, strict=True):
         by_size[picture.shape].append((index, picture))
+    rows: dict[int, torch.Tensor] = {}
     for same in by_size.values():
         shrunk = shrinking(torch.stack([picture for _, picture in same]))
-        yield from zip((index for index, _ in same), shrunk, strict=True)
+        rows.update(zip((index for index, _ in same), shrunk, strict=True))
+    return rows

@@ -158,8 +158,8 @@ class ModelSize:
     """What a model costs by its shape."""
 
     n_parameters: int
-    flop_per_image: float | None
-    flop_per_prompt: float | None
+    flop_per_image: float
+    flop_per_prompt: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from clipeval.stats.ratios import (
     ratio_of_samples,
     ratio_verdict,
 )
-from clipeval.stats.timings import TimingSummary, drift, least_samples, summarize_timings
+from clipeval.stats.timings import drift, least_samples, summarize_timings
 
 __all__ = [
     "MIN_BLOCKS",
@@ -41,7 +41,6 @@ __all__ = [
     "MacroMetric",
     "Ratio",
     "RatioVerdict",
-    "TimingSummary",
     "abba_log_ratio",
     "benjamini_hochberg",
     "cluster",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom, mannwhitneyu
+
+from clipeval.records.latency import LatencySummary
 
 CONFIDENCE = 0.95
 STATED = (0.90, 0.95, 0.99)
@@ -22,28 +23,11 @@ DRIFT_P = 0.001
 Samples = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimingSummary:
-    """Quantiles of repeated timings, in the unit of the samples."""
-
-    n: int
-    median: float
-    low: float | None
-    high: float | None
-    """95% confidence interval of the median from order statistics; None with fewer than six samples."""
-    q1: float
-    q3: float
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    """None: too few samples to state it."""
-
-
-def summarize_timings(samples: Sequence[float]) -> TimingSummary:
+def summarize_timings(samples: Sequence[float]) -> LatencySummary:
     """Summarize timings.
 
     Args:
-        samples: (N,) of one kind of call, N > 0, in any order.
+        samples: (N,) seconds of one kind of call, N > 0, in any order.
     Raises:
         ValueError: there are none, or one is not finite.
     """
@@ -55,16 +39,16 @@ def summarize_timings(samples: Sequence[float]) -> TimingSummary:
     interval = median_interval(ordered)
     q1, median, q3 = (float(value) for value in np.quantile(ordered, (0.25, 0.5, 0.75)))
     p90, p95, p99 = (stated_quantile(ordered, quantile) for quantile in STATED)
-    return TimingSummary(
+    return LatencySummary(
         n=ordered.size,
-        median=median,
-        low=interval and interval[0],
-        high=interval and interval[1],
-        q1=q1,
-        q3=q3,
-        p90=p90,
-        p95=p95,
-        p99=p99,
+        median_s=median,
+        low_s=interval and interval[0],
+        high_s=interval and interval[1],
+        q1_s=q1,
+        q3_s=q3,
+        p90_s=p90,
+        p95_s=p95,
+        p99_s=p99,
     )
 
 

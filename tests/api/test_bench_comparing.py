@@ -8,11 +8,11 @@ import pytest
 
 from clipeval.api.bench_comparing import (
     BenchComparison,
-    FreshProcess,
     compare_latency,
     compare_models,
     compare_with_stored,
 )
+from clipeval.api.fresh_process import FreshProcess
 from clipeval.errors import BenchError, ConfigError
 from clipeval.records import Environment
 from clipeval.records.latency import BenchmarkRecord, LatencySetting, StageProfile

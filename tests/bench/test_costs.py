@@ -31,7 +31,7 @@ def test_matrix_peak_is_of_the_size_that_a_plain_product_reaches():
     left, right = torch.randn(1024, 1024), torch.randn(1024, 1024)
     watch = Timer("left @ right", globals={"left": left, "right": right})
     plain = 2 * 1024**3 / watch.timeit(20).median
-    assert 0.3 < matrix_peak("cpu", "fp32") / plain < 5
+    assert 0.3 < matrix_peak("fp32", device="cpu").flop_per_s / plain < 5
 
 
 def test_memory_that_is_taken_and_given_back_is_seen():

@@ -31,6 +31,19 @@ class TestBench:
         assert record.models["tiny"].flop_per_image > 1e6
         assert record.matrix_peaks["cpu fp32"] > 1e9
 
+    def test_int8_of_onnx_runtime_is_profiled_without_a_peak_that_torch_cannot_have(
+        self, clipeval, tmp_path
+    ):
+        pytest.importorskip("onnxruntime", reason="NOT TESTED: onnxruntime is not installed")
+        file = tmp_path / "bench.json"
+        words = ("--backend", "onnxruntime", "--precision", "int8", "--stage", "encode_image")
+        ended = clipeval(*BENCH, *words, "--batch", "2", "--json", str(file))
+        assert ended.code == 0
+        record = store.read_benchmark(file)
+        assert record.profiles[0].setting.precision == "int8"
+        assert record.profiles[0].flop_share is None
+        assert not record.matrix_peaks
+
     def test_only_what_is_asked_for(self, clipeval, tmp_path):
         file = tmp_path / "bench.json"
         ended = clipeval(
@@ -72,6 +85,10 @@ class TestRefused:
             (("--model", "nothing"), ("'nothing' does not name a model",)),
             (("--precision", "int8"), ("int8",)),
             (("--against", "tiny", "--margin", "0"), ("--margin 0",)),
+            (("--against", "tiny", "--sweep", "8"), ("--sweep does not go with --against",)),
+            (("--against", "tiny", "--trace", "x"), ("--trace does not go with --against",)),
+            (("--margin", "0.2"), ("--margin goes with --against",)),
+            (("--blocks", "9"), ("--blocks goes with --against",)),
             (("--against", "tiny", "--blocks", "3"), ("--blocks 3",)),
             (
                 ("--against", "tiny", "--model", "ViT-B-32/random"),
@@ -87,6 +104,11 @@ class TestRefused:
             assert text in ended.err
         assert "Traceback" not in ended.err
         assert not file.exists()
+
+    def test_a_folder_that_is_not_there_before_minutes_of_measuring(self, clipeval, tmp_path):
+        ended = clipeval(*BENCH, "--json", str(tmp_path / "nowhere" / "bench.json"))
+        assert ended.code == 2
+        assert "there is no folder" in ended.err
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
     def test_a_gpu_that_is_not_there(self, clipeval):

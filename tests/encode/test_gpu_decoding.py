@@ -11,7 +11,7 @@ from PIL.ExifTags import Base
 from clipeval.datasets import open_dataset
 from clipeval.encode import gpu_decoding
 from clipeval.encode.gpu_decoding import GpuShrinking, check_gpu_decoding, decode_batches_on_gpu
-from clipeval.errors import DeviceError
+from clipeval.errors import DeviceError, EncodingError
 from clipeval.models import load_model
 from clipeval.records import DatasetSpec, DigitsSource, FolderSource, ModelSpec
 
@@ -108,12 +108,31 @@ def test_one_that_the_gpu_refuses_does_not_spoil_the_others(tiny, photos, monkey
     torch.testing.assert_close(batch.pixels[1], exact)
 
 
-def test_memory_that_does_not_suffice_is_no_reason_to_decode_elsewhere(tiny, photos, monkeypatch):
+def test_memory_that_does_not_suffice_is_halved_until_it_does(tiny, photos, monkeypatch):
+    """No reason to decode elsewhere: the GPU gets fewer at a time."""
+    fits, calls = 1, []
+    original = gpu_decoding.io.decode_jpeg
+
+    def decode(contents, **options):
+        calls.append(len(contents))
+        if len(contents) > fits:
+            raise torch.OutOfMemoryError("out of memory")
+        return original(contents, **options)
+
+    (expected,) = decoded(tiny, opened(photos), batch_size=64)
+    monkeypatch.setattr(gpu_decoding.io, "decode_jpeg", decode)
+    (found,) = decoded(tiny, opened(photos), batch_size=64)
+    assert calls == [3, 2, 1, 1, 1]
+    assert found.n_on_cpu == expected.n_on_cpu == 5
+    torch.testing.assert_close(found.pixels, expected.pixels)
+
+
+def test_one_picture_that_does_not_fit_is_an_error_that_names_its_size(tiny, photos, monkeypatch):
     def decode(contents, **options):
         raise torch.OutOfMemoryError("out of memory")
 
     monkeypatch.setattr(gpu_decoding.io, "decode_jpeg", decode)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(EncodingError, match=r"one picture of 90 x 60 pixels does not fit"):
         decoded(tiny, opened(photos))
 
 

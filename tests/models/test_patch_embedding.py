@@ -21,9 +21,17 @@ def test_the_names_of_weights_stay():
     assert PatchEmbedding(convolution).state_dict().keys() == convolution.state_dict().keys()
 
 
+class StandardizedConvolution(torch.nn.Conv2d):
+    """As timm has it: other weights than those it holds."""
+
+    def forward(self, pixels):
+        return super().forward(pixels) / self.weight.std()
+
+
 @pytest.mark.parametrize(
     "convolution",
     [
+        StandardizedConvolution(3, 4, 4, stride=4),
         torch.nn.Conv2d(3, 4, 3, stride=2),
         torch.nn.Conv2d(3, 4, 4, stride=4, padding=1),
         torch.nn.Conv2d(4, 4, 2, stride=2, groups=2),

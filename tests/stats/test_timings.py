@@ -61,14 +61,14 @@ class TestStatedQuantiles:
 class TestSummary:
     def test_of_samples_in_any_order(self):
         summary = summarize_timings([3.0, 1.0, 2.0, 5.0, 4.0, 6.0, 7.0])
-        assert (summary.n, summary.median, summary.q1, summary.q3) == (7, 4, 2.5, 5.5)
-        assert (summary.low, summary.high) == (1, 7)
-        assert (summary.p90, summary.p95, summary.p99) == (None, None, None)
+        assert (summary.n, summary.median_s, summary.q1_s, summary.q3_s) == (7, 4, 2.5, 5.5)
+        assert (summary.low_s, summary.high_s) == (1, 7)
+        assert (summary.p90_s, summary.p95_s, summary.p99_s) == (None, None, None)
 
     def test_of_many_states_all(self):
         summary = summarize_timings(np.arange(1000.0))
-        assert summary.p90 == pytest.approx(899.1)
-        assert summary.p99 == pytest.approx(989.01)
+        assert summary.p90_s == pytest.approx(899.1)
+        assert summary.p99_s == pytest.approx(989.01)
 
     @pytest.mark.parametrize("samples", [[], [1.0, math.nan], [math.inf]])
     def test_refuses_what_is_no_timing(self, samples):
