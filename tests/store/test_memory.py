@@ -16,8 +16,8 @@ from clipeval.store.memory import MAX_FACTS
 
 KEY, OTHER = "a" * 64, "b" * 64
 MACHINE = MachineFacts(n_threads=2, gpus=("a GPU",))
-LATER = time.time() + 1000
-"""Begins to read after everything that a test writes has settled."""
+LATER = time.time() + 24 * 60 * 60
+"""Begins to read after everything that a test writes has settled, however long the suite takes."""
 
 
 @pytest.fixture
