@@ -26,7 +26,7 @@ floors: $(INSTALLED)
 	$(BIN)/lint-imports
 
 tests: $(INSTALLED)
-	$(BIN)/python -m pytest -W error --timeout=600
+	$(BIN)/python -m pytest -W error --timeout=600 -n auto --maxprocesses=4
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
