@@ -16,13 +16,15 @@ if TYPE_CHECKING:
         list_baselines,
         open_baselines,
     )
+    from clipeval.api.bench_accuracy import Accuracies, measure_accuracy
     from clipeval.api.bench_comparing import (
         BenchComparison,
         compare_latency,
         write_comparison,
     )
+    from clipeval.api.bench_records import bench_in_fresh_processes
+    from clipeval.api.bench_request import BenchRequest
     from clipeval.api.benching import (
-        BenchRequest,
         bench,
         write_benchmark,
     )
@@ -47,8 +49,10 @@ if TYPE_CHECKING:
         schema,
     )
     from clipeval.api.machine import (
+        Diagnosis,
         Finding,
         doctor,
+        find_distortions,
         list_models,
     )
     from clipeval.api.outcomes import (
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
         merge_outcomes,
     )
     from clipeval.api.rendering import (
+        read_timings,
         render_report,
     )
     from clipeval.api.running import (
@@ -96,10 +101,11 @@ if TYPE_CHECKING:
 _HOME = {
     "AcceptedBaseline": "baselines",
     "BenchComparison": "bench_comparing",
-    "BenchRequest": "benching",
+    "BenchRequest": "bench_request",
     "CacheSize": "inspecting",
     "EvaluationSession": "sessions",
     "ExportedOutcome": "outcomes",
+    "Diagnosis": "machine",
     "Finding": "machine",
     "FinishedRun": "outcomes",
     "NamedTemplates": "inspecting",
@@ -109,8 +115,11 @@ _HOME = {
     "SuiteCheck": "suites",
     "TimedStage": "timed_stages",
     "SuiteOutcome": "outcomes",
+    "Accuracies": "bench_accuracy",
+    "measure_accuracy": "bench_accuracy",
     "accept": "baselines",
     "bench": "benching",
+    "bench_in_fresh_processes": "bench_records",
     "add_to_step_summary": "step_summary",
     "build_plan": "suites",
     "cache_clear": "inspecting",
@@ -124,6 +133,7 @@ _HOME = {
     "doctor": "machine",
     "export_outcomes": "outcomes",
     "extra_info": "timed_stages",
+    "find_distortions": "machine",
     "finish_outcomes": "outcomes",
     "import_outcome": "outcomes",
     "list_baselines": "baselines",
@@ -136,6 +146,7 @@ _HOME = {
     "load_suites": "suites",
     "merge_outcomes": "outcomes",
     "open_baselines": "baselines",
+    "read_timings": "rendering",
     "render_report": "rendering",
     "run": "running",
     "run_folders": "suites",
@@ -148,9 +159,11 @@ _HOME = {
 
 __all__ = [
     "AcceptedBaseline",
+    "Accuracies",
     "BenchComparison",
     "BenchRequest",
     "CacheSize",
+    "Diagnosis",
     "EvaluationSession",
     "ExportedOutcome",
     "Finding",
@@ -165,6 +178,7 @@ __all__ = [
     "accept",
     "add_to_step_summary",
     "bench",
+    "bench_in_fresh_processes",
     "build_plan",
     "cache_clear",
     "cache_info",
@@ -177,6 +191,7 @@ __all__ = [
     "doctor",
     "export_outcomes",
     "extra_info",
+    "find_distortions",
     "finish_outcomes",
     "import_outcome",
     "list_baselines",
@@ -186,8 +201,10 @@ __all__ = [
     "list_templates",
     "load_suites",
     "machine_info",
+    "measure_accuracy",
     "merge_outcomes",
     "open_baselines",
+    "read_timings",
     "render_report",
     "run",
     "run_folders",

@@ -7,9 +7,11 @@ from pathlib import Path
 from clipeval.errors import StoreError
 from clipeval.records import SuiteSpec
 from clipeval.store.atomic import reporting_os_errors
-from clipeval.store.names import RUN_JSON
+from clipeval.store.names import BENCHMARK_JSON, RUN_JSON
 
 BASELINES_FOLDER = Path("baselines")
+LATENCY_FOLDER = "latency"
+"""In a folder of baselines: the timings that were accepted with them, under the same names."""
 
 
 def find_baseline(suite: SuiteSpec) -> Path | None:
@@ -32,6 +34,19 @@ def find_baseline(suite: SuiteSpec) -> Path | None:
 def baseline_of(suite: str) -> Path:
     """Return the file of a suite's baseline: the nearest one, or where a first one belongs."""
     return _nearest(suite, Path.cwd()) or BASELINES_FOLDER / f"{suite}.json"
+
+
+def latency_baseline_of(baseline: Path) -> Path:
+    """Return where the accepted timings are that go with a baseline, whether or not there are any.
+
+    Args:
+        baseline: a baseline file, a run folder, or its run.json.
+    """
+    if baseline.is_dir():
+        return baseline / BENCHMARK_JSON
+    if baseline.name == RUN_JSON:
+        return baseline.parent / BENCHMARK_JSON
+    return baseline.parent / LATENCY_FOLDER / baseline.name
 
 
 def _nearest(suite: str, start: Path) -> Path | None:

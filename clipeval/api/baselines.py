@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from clipeval.api.baseline_files import BASELINES_FOLDER, baseline_of, find_baseline
+from clipeval.api.baseline_files import (
+    BASELINES_FOLDER,
+    baseline_of,
+    find_baseline,
+    latency_baseline_of,
+)
 from clipeval.api.finished_runs import predictions_of
+from clipeval.api.rendering import read_timings
 from clipeval.comparison import cell_outcomes
 from clipeval.errors import StoreError
 from clipeval.records import (
@@ -19,7 +25,7 @@ from clipeval.records import (
     RunRecord,
     SuiteSpec,
 )
-from clipeval.store import is_baseline, read_baseline, read_run, write_baseline
+from clipeval.store import is_baseline, read_baseline, read_run, write_baseline, write_benchmark
 from clipeval.store.atomic import reporting_os_errors
 from clipeval.store.names import RUN_JSON
 from clipeval.wording import count
@@ -166,6 +172,7 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
     target = file or baseline_of(record.suite)
     replaced = _is_replaceable(target)
     lost = _losses(_earlier(target), found) if replaced else ()
+    timings = read_timings(run if run.is_dir() else run.parent)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     write_baseline(
         target,
@@ -177,6 +184,13 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
             cells=found.cells,
         ),
     )
+    timings_file = latency_baseline_of(target)
+    if timings is not None:
+        with reporting_os_errors(f"cannot write {timings_file}"):
+            timings_file.parent.mkdir(parents=True, exist_ok=True)
+        write_benchmark(timings, timings_file)
+    elif timings_file.is_file():
+        lost = (*lost, _kept_timings(run, timings_file))
     return AcceptedBaseline(
         file=target,
         suite=record.suite,
@@ -184,6 +198,13 @@ def accept(run: Path, *, file: Path | None = None) -> AcceptedBaseline:
         size_bytes=target.stat().st_size,
         replaced=replaced,
         notices=(*_doubts(record, run), *lost),
+    )
+
+
+def _kept_timings(run: Path, file: Path) -> Notice:
+    return Notice(
+        "kept-timings",
+        f"{run}: nothing was timed in it, so that the timings accepted before stay: {file}",
     )
 
 

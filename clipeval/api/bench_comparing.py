@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipeval import store
-from clipeval.api.fresh_process import FreshProcess
-from clipeval.errors import BenchError, ConfigError
-from clipeval.progress import Advance, Progress, SilentProgress
-from clipeval.records import Verdict
-from clipeval.records.latency import (
-    BenchmarkRecord,
-    LatencyComparison,
-    LatencyPoint,
-    StageProfile,
+from clipeval.api.bench_request import BenchRequest
+from clipeval.api.fresh_process import FreshProcess, Profile
+from clipeval.api.paired_profiles import (
+    PairedProfiles,
+    ratios_to_stored,
+    timed,
 )
+from clipeval.errors import ConfigError
+from clipeval.progress import Progress, SilentProgress
+from clipeval.records import Verdict
+from clipeval.records.latency import BenchmarkRecord, LatencyComparison, StageProfile
+from clipeval.records.latency_gates import LatencyPoint
 from clipeval.records.model_names import parse_model
 from clipeval.stats import (
     MIN_BLOCKS,
     Ratio,
     RatioVerdict,
-    abba_log_ratio,
-    noise_floor,
-    ratio_of_blocks,
-    ratio_of_samples,
     ratio_verdict,
 )
 
 DEFAULT_BLOCKS = 8
 MAX_MARGIN = 10
 _WORST_FIRST: tuple[RatioVerdict, ...] = ("fail", "inconclusive", "pass")
-Profile = Callable[[str], BenchmarkRecord]
-"""Profiles a model in a process of its own, given its string."""
-_Medians = Mapping[LatencyPoint, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +57,7 @@ def compare_latency(
     candidate: str,
     against: str,
     *,
-    words: Sequence[str],
+    request: BenchRequest,
     margin: float,
     n_blocks: int = DEFAULT_BLOCKS,
     progress: Progress | None = None,
@@ -73,7 +67,7 @@ def compare_latency(
     Args:
         candidate: model string.
         against: a model string, or a file (or run folder) that `clipeval bench` wrote.
-        words: options of `clipeval bench` for both, beside the model.
+        request: how both are profiled; its models do not matter.
         margin: tolerated slowdown: 0.10 is ten per cent.
         n_blocks: of processes in the order A, B, B, A.
         progress: told of every process done.
@@ -90,7 +84,7 @@ def compare_latency(
         raise ConfigError(
             f"--blocks {n_blocks}: fewer than {MIN_BLOCKS} cannot tell a slowdown from chance"
         )
-    profile = FreshProcess(words=tuple(words))
+    profile = FreshProcess(request=replace(request, has_arithmetic=False))
     if Path(against).exists():
         stored = store.read_benchmark(Path(against))
         found = compare_with_stored(
@@ -134,14 +128,16 @@ def compare_models(
         ConfigError: the margin is below the machine's noise floor.
         BenchError: a process failed.
     """
-    watcher = progress or SilentProgress()
-    with watcher.stage("comparing", total=8 * n_blocks, unit="processes") as advance:
-        floors = _floors(_blocks(base, base, profile, n_blocks, advance))
-        _check_margin(floors, margin)
-        blocks = _blocks(base, candidate, profile, n_blocks, advance)
+    pairs = PairedProfiles(
+        profile=profile, n_blocks=n_blocks, progress=progress or SilentProgress()
+    )
+    floors = pairs.noise_floors(base)
+    _check_margin(floors, margin)
+    ratios = pairs.ratios(base, candidate)
     return tuple(
-        _compared(point, ratio_of_blocks(logs), margin=margin, floor=floors[point])
-        for point, logs in blocks.items()
+        _compared(point, ratio, margin=margin, floor=floors[point])
+        for point, ratio in ratios.items()
+        if point in floors
     )
 
 
@@ -166,58 +162,40 @@ def compare_with_stored(
         BenchError: a process failed.
     """
     now = profile(candidate)
-    before = {_point(one): one for one in stored.profiles if one.samples_s}
-    after = {_point(one): one for one in now.profiles if one.samples_s}
-    both = [point for point in after if point in before]
+    before = timed(_profiles_to_compare(stored, now))
+    both = [point for point in timed(now.profiles) if point in before]
     if not both:
         raise ConfigError(
             "the stored profile and this one have no stage with the same device, precision, backend, batch "
             "size and number of threads in common"
         )
-    if stored.fingerprint != now.fingerprint:
-        cause = _differences(stored, now)
+    if cause := incomparable(stored, now):
         return tuple(
             LatencyComparison(point=point, margin=margin, verdict="incomparable", cause=cause)
             for point in both
         )
-    watcher = progress or SilentProgress()
-    with watcher.stage("noise floor", total=4 * n_blocks, unit="processes") as advance:
-        floors = _floors(_blocks(candidate, candidate, profile, n_blocks, advance))
+    pairs = PairedProfiles(
+        profile=profile, n_blocks=n_blocks, progress=progress or SilentProgress()
+    )
+    floors = pairs.noise_floors(candidate)
     _check_margin({point: floors[point] for point in both}, margin)
+    ratios = ratios_to_stored(list(before.values()), now.profiles, floors)
     return tuple(
-        _compared(
-            point,
-            _widened(
-                ratio_of_samples(before[point].samples_s, after[point].samples_s), floors[point]
-            ),
-            margin=margin,
-            floor=floors[point],
-        )
-        for point in both
+        _compared(point, ratio, margin=margin, floor=floors[point])
+        for point, ratio in ratios.items()
     )
 
 
-def _blocks(
-    base: str, candidate: str, profile: Profile, n_blocks: int, advance: Advance
-) -> dict[LatencyPoint, list[float]]:
-    """Return the log ratios of each stage, one a block."""
-    found: dict[LatencyPoint, list[float]] = {}
-    for _ in range(n_blocks):
-        four = []
-        for model in (base, candidate, candidate, base):
-            four.append(_medians(profile(model)))
-            advance(1)
-        for point in four[0]:
-            if all(point in medians for medians in four):
-                timed = [medians[point] for medians in four]
-                found.setdefault(point, []).append(abba_log_ratio(*timed))
-    if not found:
-        raise BenchError(f"no stage of '{base}' and '{candidate}' could be timed in both")
-    return found
-
-
-def _floors(blocks: Mapping[LatencyPoint, Sequence[float]]) -> dict[LatencyPoint, float]:
-    return {point: noise_floor(ratio_of_blocks(logs)) for point, logs in blocks.items()}
+def _profiles_to_compare(stored: BenchmarkRecord, now: BenchmarkRecord) -> list[StageProfile]:
+    """Return what was stored of the same model; of the only one, if it is another."""
+    models = dict.fromkeys(one.setting.model for one in stored.profiles)
+    wanted = now.profiles[0].setting.model
+    if wanted not in models and len(models) > 1:
+        raise ConfigError(
+            f"the stored profile is of {', '.join(models)}, and this one of {wanted}; expected a profile of "
+            "the same model, or of one model alone"
+        )
+    return [one for one in stored.profiles if one.setting.model == wanted or len(models) == 1]
 
 
 def _check_margin(floors: Mapping[LatencyPoint, float], margin: float) -> None:
@@ -247,28 +225,14 @@ def _compared(
     )
 
 
-def _widened(ratio: Ratio, floor: float) -> Ratio:
-    return Ratio(
-        value=ratio.value,
-        low=ratio.low / (1 + floor),
-        high=ratio.high * (1 + floor),
-        n_blocks=ratio.n_blocks,
+def incomparable(stored: BenchmarkRecord, now: BenchmarkRecord) -> str:
+    """Say what timings of two machines differ by; nothing if they are of one."""
+    if stored.fingerprint == now.fingerprint:
+        return ""
+    told = "; ".join(
+        f"{name}: then {then}, now {today}"
+        for name, (then, today) in _named_differences(stored, now)
     )
-
-
-def _medians(record: BenchmarkRecord) -> _Medians:
-    return {
-        _point(one): statistics.median(one.samples_s) for one in record.profiles if one.samples_s
-    }
-
-
-def _point(profile: StageProfile) -> LatencyPoint:
-    return LatencyPoint.of(profile.stage, profile.setting)
-
-
-def _differences(stored: BenchmarkRecord, now: BenchmarkRecord) -> str:
-    names = dict(_named_differences(stored, now))
-    told = "; ".join(f"{name}: then {then}, now {today}" for name, (then, today) in names.items())
     return told or "another build of torch, or another driver"
 
 

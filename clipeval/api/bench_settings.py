@@ -8,12 +8,13 @@ from pathlib import Path
 
 import torch
 
+from clipeval.api.bench_request import Model
 from clipeval.backends import check_backend, encoder_precision
 from clipeval.bench.profiling import Loaded
 from clipeval.devices import check_precision, resolve_device, synchronize
 from clipeval.models import load_model
 from clipeval.records import BackendName, ModelSpec, Precision
-from clipeval.records.latency import LatencySetting
+from clipeval.records.latency_gates import LatencySetting
 from clipeval.records.model_names import parse_model
 
 
@@ -31,7 +32,7 @@ class BenchSetting:
     @classmethod
     def resolved(
         cls,
-        model: str,
+        model: Model,
         *,
         device: str,
         precision: Precision,
@@ -42,7 +43,7 @@ class BenchSetting:
         """Resolve names, and refuse what cannot be run here.
 
         Args:
-            model: a model string.
+            model: a model string, or what it was read as.
             device: auto, cpu, cuda, cuda:N or mps.
             precision: of both towers; int8 of the image tower alone.
             backend: what runs the image tower.
@@ -51,7 +52,7 @@ class BenchSetting:
         Raises:
             ConfigError, DeviceError, BackendError: what stands in the way.
         """
-        spec = parse_model(model, base=Path.cwd(), where=where)
+        spec = parse_model(model, base=Path.cwd(), where=where) if isinstance(model, str) else model
         found = resolve_device(device)
         check_backend(backend, device=found, precision=precision)
         check_precision(found, encoder_precision(precision))

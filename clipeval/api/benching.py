@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from clipeval import store
+from clipeval.api.bench_request import BenchRequest
 from clipeval.api.bench_settings import BenchSetting
-from clipeval.bench.costs import matrix_peak, model_size
+from clipeval.bench.costs import matrix_peak, memory_bandwidth, model_size
 from clipeval.bench.inputs import Inputs, generated_inputs
 from clipeval.bench.profiling import Costs, profile_stages
 from clipeval.bench.protocol import Effort
@@ -23,37 +24,16 @@ from clipeval.devices import describe_machine
 from clipeval.engine.environment import capture_environment
 from clipeval.errors import ConfigError
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import BackendName, Environment, Notice, Precision
+from clipeval.records import Environment, Notice
 from clipeval.records.latency import (
     ONCE,
     STAGES,
     BatchSweep,
     BenchmarkRecord,
     ModelSize,
-    StageName,
     StageProfile,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchRequest:
-    """What to profile: every combination of models, devices, precisions and batch sizes."""
-
-    models: tuple[str, ...]
-    devices: tuple[str, ...] = ("auto",)
-    precisions: tuple[Precision, ...] = ("fp32",)
-    batch_sizes: tuple[int, ...] = (1, 32)
-    backend: BackendName = "torch"
-    stages: tuple[StageName, ...] = STAGES
-    n_threads: int | None = None
-    """torch's own number if None."""
-    n_samples: int = 64
-    """Calls of each stage; fewer if they take longer than half a minute."""
-    sweep_to: int | None = None
-    """Sweep encode_image over doubling batch sizes up to this one, too."""
-    trace_folder: Path | None = None
-    """Write a Chrome trace and the top operators of each stage there."""
-    seed: int = 0
+from clipeval.records.specs import StageName
 
 
 def bench(
@@ -86,6 +66,7 @@ def bench(
         profiles=tuple(found.profiles),
         models=found.sizes,
         matrix_peaks=found.peaks,
+        memory_bandwidths=found.bandwidths,
         sweeps=tuple(found.sweeps),
         notices=tuple(dict.fromkeys(found.notices)),
     )
@@ -110,6 +91,7 @@ class _Found:
     profiles: list[StageProfile] = field(default_factory=list)
     sizes: dict[str, ModelSize] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
+    bandwidths: dict[str, float] = field(default_factory=dict)
     sweeps: list[BatchSweep] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -128,12 +110,13 @@ def _settings(request: BenchRequest) -> list[BenchSetting]:
                 device=device,
                 precision=precision,
                 backend=request.backend,
-                n_threads=request.n_threads,
+                n_threads=n_threads,
                 where="--model",
             )
             for model in request.models
             for device in request.devices
             for precision in request.precisions
+            for n_threads in request.thread_counts or (None,)
         )
     )
 
@@ -149,6 +132,8 @@ def _profiles(
         key = f"{one.device} {one.precision}"
         if key not in found.peaks and one.precision != "int8":  # torch multiplies none
             found.peaks[key] = matrix_peak(one.precision, device=one.device).flop_per_s
+        if one.device not in found.bandwidths:
+            found.bandwidths[one.device] = memory_bandwidth(one.device)
         if model.record.id not in found.sizes:
             found.sizes[model.record.id] = model_size(model)
         return Costs(size=found.sizes[model.record.id], matrix_peak=found.peaks.get(key))
@@ -161,12 +146,12 @@ def _profiles(
             one.at(batch_size),
             stages,
             inputs=inputs,
-            costs=costs,
+            costs=costs if request.has_arithmetic else None,
             stopwatch=watch,
             effort=effort,
         )
 
-    stages = request.stages
+    stages = tuple(stage for stage in STAGES if stage in request.stages)  # `cold` is the first call
     for batch_size in request.batch_sizes:
         yield from profiles(stages, batch_size)
         stages = tuple(stage for stage in stages if stage not in ONCE)  # they were, for this model

@@ -10,7 +10,7 @@ from clipeval.api.suites import known_datasets
 from clipeval.config import catalog_schema, suite_schema
 from clipeval.datasets import DatasetStatus, dataset_status
 from clipeval.prompts import named_set, named_set_source, named_sets
-from clipeval.store import Memory, default_cache, run_schema
+from clipeval.store import Memory, benchmark_schema, default_cache, run_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,12 @@ def cache_clear() -> int:
     return cache.clear() + Memory(cache.root).clear()
 
 
-def schema(name: Literal["suite", "datasets", "run"]) -> dict[str, object]:
+def schema(name: Literal["suite", "datasets", "run", "benchmark"]) -> dict[str, object]:
     """Return the JSON Schema of a kind of file."""
-    return {"suite": suite_schema, "datasets": catalog_schema, "run": run_schema}[name]()
+    schemas = {
+        "suite": suite_schema,
+        "datasets": catalog_schema,
+        "run": run_schema,
+        "benchmark": benchmark_schema,
+    }
+    return schemas[name]()

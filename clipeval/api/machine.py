@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from clipeval.api.inspecting import cache_info
+from clipeval.bench.distortions import Distortion, Machine, distortions
 from clipeval.devices import available_devices, describe_machine
 from clipeval.engine import capture_environment
 from clipeval.models import AvailableModel, available_models
@@ -24,13 +25,30 @@ class Finding:
     finding: str
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What clipeval finds on this machine, and what will distort a measurement here."""
+
+    findings: tuple[Finding, ...]
+    distortions: tuple[Distortion, ...]
+
+
 def list_models(pattern: str | None = None) -> tuple[AvailableModel, ...]:
     """Return the models that can be named, `tiny` first."""
     return available_models(pattern)
 
 
-def doctor() -> tuple[Finding, ...]:
-    """Describe this machine as far as evaluation is concerned."""
+def find_distortions() -> tuple[Distortion, ...]:
+    """Look for what will distort a measurement on this machine; takes half a second."""
+    return distortions(Machine.this())
+
+
+def doctor() -> Diagnosis:
+    """Describe this machine as far as evaluation and measurements are concerned."""
+    return Diagnosis(findings=_findings(), distortions=find_distortions())
+
+
+def _findings() -> tuple[Finding, ...]:
     environment = capture_environment((), folder=Path.cwd(), machine=describe_machine())
     cache = cache_info()
     packages = ", ".join(f"{name} {number}" for name, number in environment.packages.items())

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 from clipeval.api.comparer import Comparer, ComparisonRequest
 from clipeval.api.meanings import Meanings
 from clipeval.api.recording import completed_record, finish_folder, planned_record
+from clipeval.api.suite_latency import SuiteLatency
 from clipeval.api.suites import run_folders
 from clipeval.errors import ConfigError, StoreError
 from clipeval.records import Baseline, CellError, Environment, EvaluatedCell, Notice, RunRecord
@@ -38,6 +39,8 @@ class SuiteOutcome:
     errors: dict[str, CellError] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     """What the suite itself has to say."""
+    latency: SuiteLatency | None = None
+    """What timing its models found; workers, which share the machine, time nothing."""
     clashes: dict[str, None] = field(default_factory=dict)
     """Why cells of other processes were refused."""
     guests: dict[str, None] = field(default_factory=dict)
@@ -62,6 +65,7 @@ class SuiteOutcome:
         if self.comparer.request == ComparisonRequest():
             self.comparer = other.comparer
         self.kept_in += other.kept_in
+        self.latency = self.latency or other.latency
         self.notices = tuple(dict.fromkeys((*self.notices, *other.notices)))
         found = {**self.errors, **other.errors}
         for id_, one in other.evaluated.items():
@@ -249,7 +253,7 @@ def _write(outcome: SuiteOutcome, folder: Path) -> RunRecord:
     with RunFolder.begin(folder, outcome.record) as opened:
         _add_cells(opened, outcome)
         errors = tuple(outcome.errors.values())
-        return finish_folder(opened, outcome.record, errors, outcome.comparer)
+        return finish_folder(opened, outcome.record, errors, outcome.comparer, outcome.latency)
 
 
 def _completed(outcome: SuiteOutcome) -> RunRecord:

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from clipeval.api.comparer import Comparer
 from clipeval.api.comparing import with_comparisons
 from clipeval.api.documents import render_documents
+from clipeval.api.suite_latency import SuiteLatency
 from clipeval.gates import worst
 from clipeval.records import (
     CellError,
     CellResult,
     Environment,
+    LatencyOutcome,
     RunRecord,
     Verdict,
 )
@@ -44,17 +46,23 @@ def planned_record(
 
 
 def completed_record(
-    record: RunRecord, cells: Sequence[CellResult], errors: Sequence[CellError]
+    record: RunRecord,
+    cells: Sequence[CellResult],
+    errors: Sequence[CellError],
+    latency: LatencyOutcome | None = None,
 ) -> RunRecord:
     """Return a record with its cells in planned order, its status and its verdict.
 
-    It is complete when every planned cell was scored; one that could not be makes the verdict `error`.
+    It is complete when every planned cell was scored; one that could not be makes the verdict `error`, and
+    so does a model that could not be timed.
     """
     by_id = {cell.id: cell for cell in cells}
     ordered = tuple(by_id[id_] for id_ in record.planned_cells if id_ in by_id)
     is_complete = len(ordered) == len(record.planned_cells)
     states: list[Verdict] = [gate.state for cell in ordered for gate in cell.gates]
-    if errors or not is_complete:
+    if latency is not None:
+        states += [gate.state for gate in latency.gates]
+    if errors or not is_complete or (latency is not None and latency.problems):
         states.append("error")
     return replace(
         record,
@@ -62,6 +70,7 @@ def completed_record(
         verdict=worst(states),
         cells=ordered,
         errors=tuple(errors),
+        latency=latency,
     )
 
 
@@ -70,6 +79,7 @@ def finish_folder(
     planned: RunRecord,
     errors: Sequence[CellError],
     comparer: Comparer,
+    latency: SuiteLatency | None = None,
 ) -> RunRecord:
     """Complete a run folder from the cells added to it; return the record that run.json now holds.
 
@@ -78,11 +88,14 @@ def finish_folder(
         planned: the run as it was planned.
         errors: cells that could not be evaluated.
         comparer: what the cells are compared with, and have been.
+        latency: what timing the models found.
     Raises:
         StoreError: a file cannot be written; run.json then still says partial.
     """
-    completed = completed_record(planned, folder.cells, errors)
+    outcome, benchmark = (None, None) if latency is None else (latency.outcome, latency.record)
+    completed = completed_record(planned, folder.cells, errors, outcome)
     predictions = {cell.id: folder.predictions(cell.id) for cell in completed.cells}
     record = with_comparisons(completed, predictions, comparer)
-    folder.finish(record, documents=render_documents(record, predictions, folder.thumbnails()))
+    documents = render_documents(record, predictions, folder.thumbnails(), benchmark)
+    folder.finish(record, documents=documents, benchmark=benchmark)
     return record

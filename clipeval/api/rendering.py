@@ -8,15 +8,17 @@ from pathlib import Path
 from clipeval.api.documents import render_documents
 from clipeval.api.finished_runs import check_predictions, predictions_of
 from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.store import (
     has_part,
+    read_benchmark,
     read_part_predictions,
     read_part_thumbnails,
     read_run,
     read_thumbnails,
     write_documents,
 )
-from clipeval.store.names import PREDICTIONS, THUMBNAILS
+from clipeval.store.names import BENCHMARK_JSON, PREDICTIONS, THUMBNAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,14 @@ def render_report(run: Path) -> RenderedRun:
     if record.cells and not predictions:
         message = f"{folder / PREDICTIONS} is not there: the report shows no single images"
         notices = (Notice("no-predictions", message),)
-    documents = render_documents(record, predictions, thumbnails)
+    documents = render_documents(record, predictions, thumbnails, read_timings(folder))
     return RenderedRun(write_documents(folder, documents), notices)
+
+
+def read_timings(folder: Path) -> BenchmarkRecord | None:
+    """Read what was timed in a run; None if nothing was. Raises: StoreError."""
+    file = folder / BENCHMARK_JSON
+    return read_benchmark(file) if file.exists() else None
 
 
 def _tables(

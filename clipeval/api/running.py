@@ -13,6 +13,12 @@ from clipeval.api.baselines import open_baselines
 from clipeval.api.holdouts import check_holdouts
 from clipeval.api.judging import Judge, is_reference
 from clipeval.api.recording import finish_folder, planned_record
+from clipeval.api.suite_latency import (
+    StoredLatency,
+    SuiteLatency,
+    measure_latency,
+    stored_latency,
+)
 from clipeval.api.suites import duplicate_template_notices
 from clipeval.api.torch_boundary import caches, check_model, machine_facts, model_slot
 from clipeval.backends import check_backend, encoder_precision
@@ -88,7 +94,8 @@ def run(
     )
     notices = (*suite.notices, *duplicate_template_notices(suite))
     record = replace(record, notices=notices)
-    return _CellLoop(evaluator, judge).run(folder, record)
+    loop = _CellLoop(evaluator, judge, stored_latency(suite) if suite.latency else None)
+    return loop.run(folder, record)
 
 
 def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
@@ -142,6 +149,8 @@ class _CellLoop:
 
     evaluator: Evaluator
     judge: Judge
+    stored: StoredLatency | None
+    """Accepted timings."""
     _references: dict[str, EvaluatedCell | ClipEvalError] = field(default_factory=dict)
     _errors: list[CellError] = field(default_factory=list)
     _kinds: list[type[ClipEvalError]] = field(default_factory=list)
@@ -165,7 +174,18 @@ class _CellLoop:
                 # Cells of one data set or model fail alike: say each cause once.
                 messages = dict.fromkeys(error.message for error in self._errors)
                 raise self._kinds[0]("\n".join(messages))
-            return finish_folder(opened, record, self._errors, self.judge.comparer)
+            latency = self._latency(opened, record)
+            return finish_folder(opened, record, self._errors, self.judge.comparer, latency)
+
+    def _latency(self, opened: RunFolder, record: RunRecord) -> SuiteLatency | None:
+        self.evaluator.models.release()
+        return measure_latency(
+            self.judge.plan.suite,
+            opened.cells,
+            self.stored,
+            argv=record.environment.argv,
+            progress=self.evaluator.progress,
+        )
 
     def _evaluate(self, cell: Cell) -> EvaluatedCell | None:
         try:

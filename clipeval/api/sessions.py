@@ -11,6 +11,7 @@ from clipeval.api.baselines import suite_baseline
 from clipeval.api.judging import Judge
 from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
+from clipeval.api.suite_latency import measure_latency, stored_latency
 from clipeval.api.suites import known_datasets
 from clipeval.api.torch_boundary import caches, machine_facts, model_slot
 from clipeval.config import resolve_dataset
@@ -18,7 +19,14 @@ from clipeval.datasets import ImageDataset, open_dataset
 from clipeval.engine import Evaluator, ModelSlot, capture_environment
 from clipeval.errors import ClipEvalError, ConfigError
 from clipeval.plan import Cell, build_plan, not_applied, unjudged_gates
-from clipeval.records import Baseline, CellError, CellResult, EvaluatedCell, SuiteSpec
+from clipeval.records import (
+    Baseline,
+    CellError,
+    CellResult,
+    EvaluatedCell,
+    LatencyOutcome,
+    SuiteSpec,
+)
 from clipeval.records.model_names import parse_model
 from clipeval.store import EmbeddingCache, Memory
 
@@ -131,6 +139,31 @@ class EvaluationSession:
                 raise
             outcome.errors.pop(cell.id, None)
         return outcome.evaluated[cell.id].result
+
+    def measure_latency(self, suite: SuiteSpec) -> LatencyOutcome:
+        """Time a suite's models as its cells ran them so far, and decide its limits; the run records it.
+
+        Args:
+            suite: that has something timed, and of which a cell was evaluated.
+        Raises:
+            StoreError: the accepted timings cannot be read.
+        """
+        opened = self._open(suite, is_guest=False)
+        self._models.release()
+        latency = measure_latency(
+            suite,
+            [one.result for one in opened.outcome.evaluated.values()],
+            stored_latency(suite),
+            argv=self.argv,
+        )
+        assert latency is not None
+        opened.outcome.latency = latency
+        return latency.outcome
+
+    def has_evaluated(self, suite: SuiteSpec) -> bool:
+        """Say whether a cell of a suite was evaluated."""
+        opened = self._suites.get(suite.name)
+        return opened is not None and bool(opened.outcome.evaluated)
 
     def model(self, text: str, *, start: Path) -> ClipModel:
         """Load a model by its string on the best device there is, or return it if it is loaded.

@@ -26,7 +26,9 @@ from clipeval.bench.stopwatches import stopwatch
 from clipeval.devices import describe_machine
 from clipeval.engine.environment import capture_environment
 from clipeval.records import BackendName, Precision
-from clipeval.records.latency import CallStage, LatencyPoint, LatencySetting, StageProfile
+from clipeval.records.latency import StageProfile
+from clipeval.records.latency_gates import LatencyPoint, LatencySetting
+from clipeval.records.specs import CallStage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,26 +1,29 @@
-"""What a stage costs beside time: arithmetic and memory."""
+"""What a model's arithmetic comes to, and what the machine could do at best."""
 
 from __future__ import annotations
 
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
-import psutil
 import torch
+from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 
 from clipeval.devices import full_precision, synchronize, torch_dtype
 from clipeval.models import ClipModel
 from clipeval.records import Precision
-from clipeval.records.latency import ModelSize, PeakMemory
+from clipeval.records.latency import ModelSize
 
-RSS_INTERVAL_S = 0.002
-MATRIX_SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192, 16384), "mps": (2048, 4096)}
+LONGEST_CALL_S = 1.0
+"""A product that would take longer is not timed: a CPU without instructions for a precision takes minutes."""
+SLOW_SHARE = 0.5
+"""A layout that is so much slower than another has no better at larger sizes."""
+MATRIX_SIZES = {"cpu": (256, 1024, 2048), "cuda": (4096, 8192, 16384), "mps": (2048, 4096)}
+COPIED_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30, "mps": 512 * 2**20}
 N_ROUNDS = 3
 N_WARM_UPS = 3
 
@@ -34,10 +37,24 @@ def model_size(model: ClipModel) -> ModelSize:
     height, width = model.record.image_size
     pixels = torch.zeros(1, 3, height, width)
     tokens = model.tokenizer(["a photo"])
+    towers = model.module
+    image_bytes, all_bytes = (
+        _weight_bytes(cast("torch.nn.Module", towers.visual)),
+        _weight_bytes(towers),
+    )
     return ModelSize(
         n_parameters=model.record.n_parameters,
         flop_per_image=_flop(partial(model.encode_image, pixels)),
         flop_per_prompt=_flop(partial(model.encode_text, tokens)),
+        image_weight_bytes=image_bytes,
+        text_weight_bytes=all_bytes - image_bytes,
+    )
+
+
+def _weight_bytes(module: torch.nn.Module) -> int:
+    tables = {id(one.weight) for one in module.modules() if isinstance(one, torch.nn.Embedding)}
+    return sum(
+        one.numel() * one.element_size() for one in module.parameters() if id(one) not in tables
     )
 
 
@@ -70,7 +87,7 @@ def matrix_peak(
     sizes: Sequence[int] | None = None,
     at_least_s: float = 0.1,
 ) -> MatrixPeak:
-    """Multiply square matrices of several sizes; return the fastest.
+    """Multiply square matrices of several sizes, in both layouts; return the fastest.
 
     Args:
         precision: of both factors and the product.
@@ -79,17 +96,36 @@ def matrix_peak(
         at_least_s: length of a round of timing.
     """
     dtype = torch_dtype(precision)
-    speeds: dict[int, float] = {}
+    best = MatrixPeak(precision=precision, size=0, flop_per_s=0.0)
     with full_precision(device, precision), torch.inference_mode():
-        for size in sizes or MATRIX_SIZES[device.partition(":")[0]]:
-            left = torch.randn(size, size, device=device).to(dtype)
-            right = torch.randn(size, size, device=device).to(dtype)
-            taken = seconds_per_call(
-                partial(torch.matmul, left, right), device=device, at_least_s=at_least_s
-            )
-            speeds[size] = 2 * size**3 / taken
-    best = max(speeds, key=speeds.__getitem__)
-    return MatrixPeak(precision=precision, size=best, flop_per_s=speeds[best])
+        # `linear` multiplies by the transpose, as layers do: in some precisions CPUs are much faster at that.
+        for multiply in (linear, torch.matmul):
+            for size in sizes or MATRIX_SIZES[device.partition(":")[0]]:
+                flop = 2 * size**3
+                if best.size and flop / best.flop_per_s > LONGEST_CALL_S:
+                    break
+                left = torch.randn(size, size, device=device).to(dtype)
+                right = torch.randn(size, size, device=device).to(dtype)
+                taken = seconds_per_call(
+                    partial(multiply, left, right), device=device, at_least_s=at_least_s
+                )
+                if flop / taken > best.flop_per_s:
+                    best = MatrixPeak(precision=precision, size=size, flop_per_s=flop / taken)
+                elif flop / taken < SLOW_SHARE * best.flop_per_s:
+                    break
+    return best
+
+
+def memory_bandwidth(device: str, *, at_least_s: float = 0.1) -> float:
+    """Copy an array larger than any cache; return the bytes a second that are read and written.
+
+    Source: STREAM's copy kernel (McCalpin).
+    """
+    n = COPIED_BYTES[device.partition(":")[0]] // 4
+    source = torch.rand(n, device=device)
+    target = torch.empty_like(source)
+    taken = seconds_per_call(partial(target.copy_, source), device=device, at_least_s=at_least_s)
+    return 2 * 4 * n / taken
 
 
 def seconds_per_call(call: Callable[[], object], *, device: str, at_least_s: float) -> float:
@@ -115,45 +151,3 @@ def _elapsed_s(call: Callable[[], object], n_calls: int, device: str) -> float:
         call()
     synchronize(device)
     return time.perf_counter() - started
-
-
-@dataclass(slots=True)
-class MemoryWatch:
-    """What was in use at most while it watched."""
-
-    peak: PeakMemory | None = None
-    """None until it ends."""
-
-
-@contextmanager
-def watch_memory(device: str) -> Iterator[MemoryWatch]:
-    """Watch memory meanwhile; `peak` is filled in at the end.
-
-    The resident set is looked at every 2 ms by another thread, so no timing is taken meanwhile.
-    """
-    watch = MemoryWatch()
-    on_cuda = device.startswith("cuda")
-    if on_cuda:
-        torch.cuda.reset_peak_memory_stats(device)
-    seen: list[int] = []
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch_rss, args=(seen, stop), daemon=True)
-    watcher.start()
-    try:
-        yield watch
-    finally:
-        stop.set()
-        watcher.join()
-        watch.peak = PeakMemory(
-            rss_bytes=max(seen),
-            device_allocated_bytes=torch.cuda.max_memory_allocated(device) if on_cuda else None,
-            device_reserved_bytes=torch.cuda.max_memory_reserved(device) if on_cuda else None,
-        )
-
-
-def _watch_rss(seen: list[int], stop: threading.Event) -> None:
-    process = psutil.Process()
-    while True:
-        seen.append(process.memory_info().rss)
-        if stop.wait(RSS_INTERVAL_S):
-            return

@@ -10,21 +10,17 @@ from typing import TypeVar, cast
 
 import torch
 
-from clipeval.bench.costs import watch_memory
 from clipeval.bench.inputs import Inputs
+from clipeval.bench.memory import watch_memory
 from clipeval.bench.protocol import Effort, Stopwatch, Timing, measure
 from clipeval.bench.stages import StageCalls
 from clipeval.devices import is_out_of_memory, release_unused_memory
 from clipeval.encode.backends import build_tower
 from clipeval.encode.images import default_workers
 from clipeval.models import ClipModel
-from clipeval.records.latency import (
-    CallStage,
-    LatencySetting,
-    ModelSize,
-    StageName,
-    StageProfile,
-)
+from clipeval.records.latency import ModelSize, StageProfile
+from clipeval.records.latency_gates import LatencySetting
+from clipeval.records.specs import CallStage, StageName
 from clipeval.stats import drift, summarize_timings
 
 _Found = TypeVar("_Found")
@@ -56,7 +52,7 @@ def profile_stages(
     stages: Sequence[StageName],
     *,
     inputs: Inputs,
-    costs: Callable[[], Costs],
+    costs: Callable[[], Costs] | None,
     stopwatch: Stopwatch,
     effort: Effort,
 ) -> Iterator[StageProfile]:
@@ -67,7 +63,7 @@ def profile_stages(
         setting: what it was loaded for; threads are set meanwhile.
         stages: which, in the order they are wanted in.
         inputs: what they are given.
-        costs: finds out what the model's arithmetic comes to; asked after `cold`: it runs the model.
+        costs: finds out what arithmetic comes to; asked after `cold`: it runs the model. None: not asked.
         stopwatch: what times the calls.
         effort: how long each is timed.
     """
@@ -102,7 +98,7 @@ def _profile(
     stage: StageName,
     setting: LatencySetting,
     calls: StageCalls,
-    costs: Callable[[], Costs],
+    costs: Callable[[], Costs] | None,
     stopwatch: Stopwatch,
     effort: Effort,
 ) -> StageProfile:
@@ -117,17 +113,25 @@ def _profile(
     profile = _if_it_fits(measured, setting)
     if profile is None:
         return _too_large(stage, setting)
-    return _with_arithmetic(profile, costs) if stage in ("encode_image", "encode_text") else profile
+    if costs is None or stage not in ("encode_image", "encode_text"):
+        return profile
+    return _with_arithmetic(profile, costs)
 
 
 def _with_arithmetic(profile: StageProfile, costs: Callable[[], Costs]) -> StageProfile:
     found = costs()
     is_image = profile.stage == "encode_image"
     flop = found.size.flop_per_image if is_image else found.size.flop_per_prompt
+    weight_bytes = found.size.image_weight_bytes if is_image else found.size.text_weight_bytes
     share = None
     if profile.items_per_s and found.matrix_peak:
         share = profile.items_per_s * flop / found.matrix_peak
-    return replace(profile, flop_per_item=flop, flop_share=share)
+    return replace(
+        profile,
+        flop_per_item=flop,
+        flop_share=share,
+        flop_per_byte=profile.setting.batch_size * flop / weight_bytes,
+    )
 
 
 def _if_it_fits(measure_it: Callable[[], _Found], setting: LatencySetting) -> _Found | None:

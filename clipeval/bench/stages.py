@@ -25,7 +25,7 @@ from clipeval.bench.protocol import Target
 from clipeval.datasets import read_rgb
 from clipeval.encode.backends import ImageTower
 from clipeval.models import ClipModel
-from clipeval.records.latency import CallStage
+from clipeval.records.specs import CallStage
 
 CALL_STAGES: tuple[CallStage, ...] = (
     "preprocess", "encode_image", "encode_text", "classify", "end_to_end",

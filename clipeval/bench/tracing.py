@@ -15,7 +15,8 @@ from clipeval.bench.stages import CALL_STAGES
 from clipeval.bench.stopwatches import stopwatch
 from clipeval.errors import BenchError
 from clipeval.models import ClipModel
-from clipeval.records.latency import LatencySetting, StageName
+from clipeval.records.latency_gates import LatencySetting
+from clipeval.records.specs import StageName
 
 N_WARM_UPS = 2
 N_TRACED = 3

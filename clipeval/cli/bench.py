@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipeval import api
-from clipeval.cli.bench_tables import latency_comparison_table, profile_tables, sweep_table
-from clipeval.cli.console import TerminalProgress, out, plain, print_notices
-from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
+from clipeval.cli import bench_work
+from clipeval.cli.exits import EXIT_OF
 from clipeval.cli.run import PRECISIONS, PrecisionName
 from clipeval.errors import ConfigError
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
     from clipeval.records import BackendName
-    from clipeval.records.latency import StageName
+    from clipeval.records.specs import StageName
 
 EXAMPLES = """\
 Examples:\n
@@ -29,7 +24,7 @@ Examples:\n
   clipeval bench --model ViT-B-32/openai --device cuda --precision fp32 bf16 --stage encode_image\n
   clipeval bench --model tiny --json tiny.json
 """
-COMPARED = ("encode_image", "encode_text", "end_to_end")
+COMPARED: tuple[StageName, ...] = ("encode_image", "encode_text", "end_to_end")
 """Stages that --against compares if none is named: what a user of the model waits for."""
 
 
@@ -100,8 +95,13 @@ def bench(
         BenchBackend, typer.Option(help="What runs the image tower.")
     ] = BenchBackend.torch,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, metavar="N", help="torch's threads.")
+        list[int] | None,
+        typer.Option("--threads", min=1, metavar="N", help="torch's threads. Repeatable."),
     ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Every configuration in a process of its own."),
+    ] = False,
     samples: Annotated[
         int,
         typer.Option(
@@ -120,6 +120,26 @@ def bench(
             "--trace",
             metavar="DIR",
             help="Write a Chrome trace and the top operators of each stage.",
+        ),
+    ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            metavar="KEY|PATH",
+            help="Also how accurate the models are on it, with --template. Repeatable.",
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template", metavar="TEXT|@SET", help="With --dataset: the prompt template."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", min=1, metavar="N", help="With --dataset: at most N images of each."
         ),
     ] = None,
     against: Annotated[
@@ -151,45 +171,60 @@ def bench(
     ] = None,
 ) -> None:
     """Time loading, preprocessing, both towers and the whole way from a JPEG to a class."""
-    _refuse_what_would_be_ignored(against, sweep=sweep, trace=trace, margin=margin, blocks=blocks)
+    _refuse_what_would_be_ignored(
+        against,
+        sweep=sweep,
+        trace=trace,
+        margin=margin,
+        blocks=blocks,
+        fresh=fresh or None,
+        dataset=dataset,
+    )
+    accuracy = _accuracy(dataset, template, limit)
     if json_file is not None and not json_file.parent.is_dir():
         raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
-    if against is not None:
-        words = _Words(device, batch, precision, stage, backend, threads, samples).in_order()
-        _compare(
-            model,
-            against,
-            words,
-            margin=DEFAULT_MARGIN if margin is None else margin,
-            n_blocks=DEFAULT_BLOCKS if blocks is None else blocks,
-            json_file=json_file,
-        )
-    if trace is not None:  # before torch is imported: its profiler talks on stderr
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
         batch_sizes=tuple(batch or (1, 32)),
         precisions=tuple(PRECISIONS[name] for name in precision or (PrecisionName.fp32,)),
-        stages=tuple(STAGES[name] for name in stage) if stage else tuple(STAGES.values()),
+        stages=_stages(stage, is_compared=against is not None),
         backend=BACKENDS[backend],
-        n_threads=threads,
+        thread_counts=tuple(threads or ()),
         n_samples=samples,
         sweep_to=sweep,
         trace_folder=trace,
     )
-    record = api.bench(request, argv=sys.argv, progress=TerminalProgress())
-    print_notices(record.notices)
-    for table in profile_tables(record):
-        out.print(table)
-    for one in record.sweeps:
-        out.print(sweep_table(one))
-    if trace is not None:
-        out.print(
-            f"traces: {plain(str(trace))} (open in https://ui.perfetto.dev or chrome://tracing)"
+    if against is not None:
+        found = bench_work.compare(
+            model,
+            against,
+            request,
+            margin=DEFAULT_MARGIN if margin is None else margin,
+            n_blocks=DEFAULT_BLOCKS if blocks is None else blocks,
+            json_file=json_file,
         )
-    if json_file is not None:
-        api.write_benchmark(record, json_file)
+        raise typer.Exit(EXIT_OF[found])
+    bench_work.profile(request, is_fresh=fresh, accuracy=accuracy, json_file=json_file)
+
+
+def _accuracy(
+    datasets: list[str] | None, template: str | None, limit: int | None
+) -> bench_work.AccuracyRequest | None:
+    if datasets and template is not None:
+        return bench_work.AccuracyRequest(tuple(datasets), template, limit)
+    if datasets or template is not None or limit is not None:
+        raise ConfigError(
+            "--dataset, --template and --limit go together: accuracy needs images and a prompt template, for "
+            "example --dataset digits --template 'a photo of the number {}'"
+        )
+    return None
+
+
+def _stages(named: list[StageOption] | None, *, is_compared: bool) -> tuple[StageName, ...]:
+    if named:
+        return tuple(STAGES[one] for one in named)
+    return COMPARED if is_compared else tuple(STAGES.values())
 
 
 def _refuse_what_would_be_ignored(
@@ -199,71 +234,16 @@ def _refuse_what_would_be_ignored(
     trace: Path | None,
     margin: float | None,
     blocks: int | None,
+    fresh: bool | None,
+    dataset: list[str] | None,
 ) -> None:
     ignored: dict[str, object]
     if against is None:
         ignored = {"--margin": margin, "--blocks": blocks}
         advice = "goes with --against"
     else:
-        ignored = {"--sweep": sweep, "--trace": trace}
+        ignored = {"--sweep": sweep, "--trace": trace, "--fresh": fresh, "--dataset": dataset}
         advice = "does not go with --against; run it by itself"
     for name, value in ignored.items():
         if value is not None:
             raise ConfigError(f"{name} {advice}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """Options of a profile, for a process of its own."""
-
-    device: list[str] | None
-    batch: list[int] | None
-    precision: list[PrecisionName] | None
-    stage: list[StageOption] | None
-    backend: BenchBackend
-    threads: int | None
-    samples: int
-
-    def in_order(self) -> tuple[str, ...]:
-        several: tuple[tuple[str, Sequence[object]], ...] = (
-            ("--device", self.device or ()),
-            ("--batch", self.batch or ()),
-            ("--precision", self.precision or ()),
-            ("--stage", self.stage or COMPARED),
-            ("--threads", () if self.threads is None else (self.threads,)),
-        )
-        words = [
-            word for name, values in several for value in values for word in (name, str(value))
-        ]
-        return (*words, "--backend", self.backend.value, "--samples", str(self.samples))
-
-
-def _compare(
-    models: list[str],
-    against: str,
-    words: tuple[str, ...],
-    *,
-    margin: float,
-    n_blocks: int,
-    json_file: Path | None,
-) -> NoReturn:
-    if len(models) > 1:
-        raise ConfigError(f"--against compares one --model; got {len(models)}")
-    found = api.compare_latency(
-        models[0],
-        against,
-        words=words,
-        margin=margin,
-        n_blocks=n_blocks,
-        progress=TerminalProgress(),
-    )
-    if json_file is not None:
-        api.write_comparison(found, json_file)
-    out.print(f"base       {plain(found.base)}")
-    out.print(f"candidate  {plain(found.candidate)}")
-    out.print(latency_comparison_table(found.comparisons))
-    if any(one.verdict == "incomparable" for one in found.comparisons):
-        out.print("[bold red]INCOMPARABLE[/]")
-    else:
-        out.print(f"[bold {VERDICT_COLOURS[found.verdict]}]{found.verdict.upper()}[/]")
-    raise typer.Exit(EXIT_OF[found.verdict])

@@ -8,13 +8,16 @@ from rich import box
 from rich.table import Table
 
 from clipeval.cli.console import plain
+from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import LatencyGateResult
     from clipeval.records.latency import (
         BatchSweep,
         BenchmarkRecord,
         LatencyComparison,
         StageProfile,
+        Tradeoff,
     )
 
 BAR_WIDTH = 20
@@ -29,7 +32,7 @@ def profile_tables(record: BenchmarkRecord) -> list[Table]:
     for setting in settings:
         title = (
             f"{plain(setting.model)} on {setting.device}, {setting.precision}, {setting.backend}, "
-            f"batch {setting.batch_size}, {setting.n_threads} threads"
+            f"batch {setting.batch_size}, {count(setting.n_threads, 'thread')}"
         )
         own = [profile for profile in record.profiles if profile.setting == setting]
         tables.append(_table(title, own))
@@ -136,5 +139,44 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
             f"{one.margin:.1%}",
             f"{one.noise_floor:.1%}",
             str(one.n_blocks or ""),
+        )
+    return table
+
+
+def latency_gates_table(gates: tuple[LatencyGateResult, ...]) -> Table:
+    """One row a limit: what was found."""
+    table = Table(box=box.SIMPLE_HEAD, title="limits on latency", title_justify="left")
+    for name in ("", "found"):
+        table.add_column(name, overflow="fold")
+    for gate in gates:
+        table.add_row(
+            f"[{_COLOURS.get(gate.state, 'red')}]{gate.state.upper()}[/]", plain(gate.message)
+        )
+    return table
+
+
+def tradeoff_table(tradeoffs: tuple[Tradeoff, ...]) -> Table:
+    """One row a model in a setting: how long, how accurate, and whether another beats it in both."""
+    table = Table(box=box.SIMPLE_HEAD, title="accuracy against latency", title_justify="left")
+    for name in ("model", "on", "data set"):
+        table.add_column(name, overflow="fold")
+    for name in ("batch", "median ms", "top-1 [95%]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Pareto front", no_wrap=True)
+    for one in tradeoffs:
+        setting = one.setting
+        interval = (
+            ""
+            if one.top1_low is None or one.top1_high is None
+            else f" [{one.top1_low:.1%}, {one.top1_high:.1%}]"
+        )
+        table.add_row(
+            plain(setting.model),
+            f"{setting.device} {setting.precision} {setting.backend}, {count(setting.n_threads, 'thread')}",
+            plain(f"{one.dataset}, {one.template}"),
+            str(setting.batch_size),
+            _ms(one.median_s),
+            plain(f"{one.top1:.1%}{interval}"),
+            "[green]yes[/]" if one.is_on_front else "no",
         )
     return table

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipeval import api
+from clipeval.cli.bench_tables import (
+    latency_gates_table,
+    profile_tables,
+    sweep_table,
+    tradeoff_table,
+)
 from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
@@ -173,6 +179,9 @@ def run(
             help="Rank templates without this share of the images, and confirm the best on it.",
         ),
     ] = None,
+    no_latency: Annotated[
+        bool, typer.Option("--no-latency", help="Leave out what the suite wants timed.")
+    ] = False,
     out_dir: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Run folder; default: reports/SUITE (replaced)."),
@@ -200,6 +209,7 @@ def run(
         baseline=baseline,
         margin=margin,
         holdout=holdout,
+        has_latency=not no_latency,
     )
     loaded = api.load_suites(suites or (), overrides=overrides, catalog=datasets)
     folders = api.run_folders([suite.name for suite in loaded], out_dir)
@@ -250,6 +260,7 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     _print_comparisons(record)
     if any(cell.gates for cell in record.cells):
         out.print(gates_table(record))
+    _print_latency(record, folder)
     for error in record.errors:
         print_error(f"{error.id}: {error.message}")
     for cell in record.cells:
@@ -261,6 +272,22 @@ def _print_record(record: RunRecord, folder: Path) -> None:
     unjudged = "" if is_judged(record) else f", {gate_account(record)}"
     out.print(f"[bold {colour}]{verdict_word(record)}[/]{unjudged}{partial}  {plain(str(folder))}")
     out.print(f"report: {plain(str(folder / 'report.html'))}")
+
+
+def _print_latency(record: RunRecord, folder: Path) -> None:
+    if record.latency is None:
+        return
+    if (benchmark := api.read_timings(folder)) is not None:
+        for table in profile_tables(benchmark):
+            out.print(table)
+        for sweep in benchmark.sweeps:
+            out.print(sweep_table(sweep))
+        if benchmark.tradeoffs:
+            out.print(tradeoff_table(benchmark.tradeoffs))
+    if record.latency.gates:
+        out.print(latency_gates_table(record.latency.gates))
+    for problem in record.latency.problems:
+        print_error(f"not timed: {problem}")
 
 
 def _print_comparisons(record: RunRecord) -> None:

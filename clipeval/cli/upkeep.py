@@ -35,6 +35,7 @@ class SchemaName(StrEnum):
     suite = "suite"
     datasets = "datasets"
     run = "run"
+    benchmark = "benchmark"
 
 
 def report(
@@ -50,15 +51,27 @@ def report(
 def schema(
     name: Annotated[SchemaName, typer.Argument(help="Which file's schema.")],
 ) -> None:
-    """Print the JSON Schema of a suite, of datasets.yaml or of run.json."""
+    """Print the JSON Schema of a suite, of datasets.yaml, of run.json or of benchmark.json."""
     print_json(api.schema(name.value))
 
 
 def doctor() -> None:
-    """Say what clipeval finds on this machine: versions, devices, threads, caches."""
+    """Say what clipeval finds on this machine, and what will distort a measurement on it."""
+    diagnosis = api.doctor()
     table = Table(box=box.SIMPLE, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for finding in api.doctor():
+    for finding in diagnosis.findings:
         table.add_row(plain(finding.subject), plain(finding.finding))
     out.print(table)
+    if not diagnosis.distortions:
+        out.print("[green]nothing found that would distort a measurement here[/]")
+        return
+    warnings = Table(
+        box=box.SIMPLE_HEAD, title="what will distort a measurement here", title_justify="left"
+    )
+    for name in ("", "found", "what to do"):
+        warnings.add_column(name, overflow="fold")
+    for one in diagnosis.distortions:
+        warnings.add_row(f"[yellow]{plain(one.subject)}[/]", plain(one.finding), plain(one.advice))
+    out.print(warnings)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 LIST_OPTIONS: Mapping[str, frozenset[str]] = {
     "classify": frozenset({"--class", "--prompt"}),
-    "bench": frozenset({"--model", "--device", "--batch", "--precision", "--stage"}),
+    "bench": frozenset(
+        {"--model", "--device", "--batch", "--precision", "--stage", "--threads", "--dataset"}
+    ),
 }
 
 

@@ -27,6 +27,8 @@ class Overrides:
     """Baseline file or run folder to compare with."""
     holdout: float | None = None
     """Share of the images on which the best template is confirmed; between 0 and 1."""
+    has_latency: bool = True
+    """Whether what the suite wants timed is."""
     option_prefix: str = "--"
     """What options begin with, for messages: `--`, or `--clipeval-` under pytest."""
 

@@ -83,10 +83,16 @@ def override(
         backend=overrides.backend or suite.backend,
         decode=decode,
         batch_size=overrides.batch_size or suite.batch_size,
+        latency=suite.latency if overrides.has_latency else None,
         is_whole=suite.is_whole and not overrides.changes_cells,
     )
     changed = with_comparison_options(changed, overrides, base=base)
-    return replace(changed, notices=(*changed.notices, *_unapplied_gates(changed, overrides)))
+    said = [*_unapplied_gates(changed, overrides)]
+    if suite.latency is not None and not overrides.has_latency:
+        said.append(
+            Notice("latency-left-out", f"what suite '{suite.name}' wants timed was left out")
+        )
+    return replace(changed, notices=(*changed.notices, *said))
 
 
 def _unapplied_gates(suite: SuiteSpec, overrides: Overrides) -> Iterator[Notice]:

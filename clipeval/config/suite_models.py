@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from clipeval.config.gate_models import GatesValue
+from clipeval.config.latency_models import LatencyModel
 from clipeval.config.text_types import (
     ClassPrompts,
     DatasetKeys,
@@ -160,6 +161,8 @@ class SuiteModel(StrictModel):
     """Images per step."""
     gates: GatesValue | SkipJsonSchema[None] = None
     """Limits that decide whether the suite passes."""
+    latency: LatencyModel | SkipJsonSchema[None] = None
+    """What is timed after the cells are scored."""
 
     def template_datasets(self) -> dict[str, list[str]]:
         """Return template id -> the data sets it is restricted to, for those that are."""

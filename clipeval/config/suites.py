@@ -13,6 +13,12 @@ from clipeval.config.catalog import Catalog, builtin_catalog, find_catalog, load
 from clipeval.config.gate_checks import check_gate_cells, check_gates
 from clipeval.config.gate_forms import gate_specs
 from clipeval.config.gate_models import GateEntry, Limits
+from clipeval.config.latency_models import (
+    LatencyLimits,
+    LatencyModel,
+    check_latency,
+    latency_spec,
+)
 from clipeval.config.paths import resolve_path
 from clipeval.config.problems import one_line
 from clipeval.config.references import check_references, reference_templates
@@ -82,6 +88,13 @@ class _Reader:
             suite = SuiteModel.model_validate({**sound, **needed})
         check_references(suite, self.document, catalog=self.catalog, failed=failed)
         check_gates(suite, self.document, failed=failed)
+        if suite.latency is not None:
+            check_latency(
+                suite.latency,
+                self.document,
+                models=None if "models" in failed else suite.model_ids(),
+                reference_model=suite.reference.model if suite.reference else None,
+            )
         models = self._models(suite)
         templates = self._templates(suite)
         self.document.problems.raise_any()
@@ -107,6 +120,7 @@ class _Reader:
             decode=suite.decode,
             batch_size=suite.batch_size,
             gates=gate_specs(suite, self.document),
+            latency=latency_spec(suite.latency, self.document) if suite.latency else None,
             description=suite.description or "",
         )
 
@@ -171,6 +185,10 @@ def _model_at(path: Location) -> type[BaseModel] | None:
             model = TemplateEntry
         case ("reference",):
             model = ReferenceEntry
+        case ("latency",):
+            model = LatencyModel
+        case ("latency", "gates", _):
+            model = LatencyLimits
         case ("gates", step):
             model = GateEntry if isinstance(step, int) else Limits
         case _:

@@ -37,10 +37,9 @@ _ABOUT_KEYS = frozenset({"extra_forbidden", "missing", "union_tag_not_found"})
 """Errors that are shown at the key; others at the value."""
 
 NOT_YET = {
-    "latency": "latency measurements are not available in this version; leave the key out",
     "webdataset": "the source webdataset is not available in this version",
 }
-"""Keys and sources that the design names and a later version brings."""
+"""Sources that the design names and a later version brings."""
 
 
 class StrictModel(BaseModel):
@@ -150,8 +149,6 @@ def _missing_key(key: str, model: type[BaseModel] | None) -> str:
 
 def _unknown_key(path: Path, model_at: ModelAt) -> str:
     key = str(path[-1])
-    if key in NOT_YET:
-        return NOT_YET[key]
     model = model_at(path[:-1])
     allowed = list(model.model_fields) if model else []
     return f"unknown key {quote(key)}; expected one of {allowed_text(allowed)}" + did_you_mean(
@@ -197,6 +194,8 @@ def _expected(details: ErrorDetails, context: Mapping[str, Any]) -> str:
         "too_short": f"at least {context.get('min_length')} in it",
         "too_long": f"at most {context.get('max_length')} in it",
         "greater_than_equal": f"at least {context.get('ge')}",
+        "greater_than": f"more than {context.get('gt', 0):g}",
+        "less_than": f"less than {context.get('lt', 0):g}",
         "less_than_equal": f"at most {context.get('le')}",
         "int_parsing_size": "a smaller number",
     }

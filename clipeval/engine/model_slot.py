@@ -201,6 +201,10 @@ class ModelSlot:
         self._handle = ModelHandle(spec, device, precision, self.load, self.memory)
         return self._handle
 
+    def release(self) -> None:
+        """Let go of the model: somebody else needs the memory."""
+        self._handle = None
+
     def remembers(self, spec: ModelSpec, *, device: str, precision: Precision) -> bool:
         """Say whether an earlier run loaded this very model: then nothing is wrong with its spec."""
         key = model_key(spec, device=device, precision=precision)

@@ -24,7 +24,7 @@ from clipeval.pytest_plugin.state import (
     overrides_of,
     session_of,
 )
-from clipeval.pytest_plugin.suite_items import CellItem, SuiteFile, is_suite
+from clipeval.pytest_plugin.suite_items import CellItem, LatencyItem, SuiteFile, is_suite
 from clipeval.wording import count
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     cells.sort(key=lambda item: first_seen[_loading_key(item)])
     for place, item in zip(places, cells, strict=True):
         items[place] = item
+    # Timing comes last of all: as each suite ran its cells, and with nothing else in memory.
+    items.sort(key=lambda item: isinstance(item, LatencyItem))
 
 
 def _loading_key(item: pytest.Item) -> object:

@@ -18,7 +18,8 @@ from clipeval.pytest_plugin.state import is_worker
 
 if TYPE_CHECKING:
     from clipeval.records import BackendName, Precision
-    from clipeval.records.latency import CallStage, StageProfile
+    from clipeval.records.latency import StageProfile
+    from clipeval.records.specs import CallStage
 
 UNDER_XDIST = (
     "timing under pytest-xdist is refused: workers share the machine, and would measure one another; "

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clipeval.api import FinishedRun
-    from clipeval.records import CellResult, Comparison
+    from clipeval.records import CellResult, Comparison, LatencyOutcome
 
 
 INCONCLUSIVE = "clipeval_inconclusive"
@@ -66,6 +66,31 @@ def check_gates(result: CellResult) -> None:
             lines.append(f"        {images_account(gate)} behind it: {', '.join(gate.images)}")
             named.add(gate.images)
     raise GateFailure("\n".join(map(one_line, lines)))
+
+
+def check_latency(suite: str, found: LatencyOutcome) -> None:
+    """Fail with every limit on latency that was not kept, and all that could not be timed.
+
+    Raises:
+        GateFailure: at least one.
+    """
+    failed = [gate for gate in found.gates if gate.state in {"fail", "error"}]
+    if not failed and not found.problems:
+        return
+    lines = [f"{suite}: {len(failed)} of {count(len(found.gates), 'limit')} on latency failed"]
+    lines += [f"  {gate.state.upper()}  {gate.message}" for gate in failed]
+    lines += [f"  ERROR  not timed: {problem}" for problem in found.problems]
+    raise GateFailure("\n".join(map(one_line, lines)))
+
+
+def latency_properties(found: LatencyOutcome) -> list[tuple[str, object]]:
+    """Return what limits on latency came to as properties for junit and other reporters."""
+    properties: list[tuple[str, object]] = [
+        (f"latency_{number}", f"{gate.state}: {gate.message}")
+        for number, gate in enumerate(found.gates, start=1)
+    ]
+    open_ = [gate.message for gate in found.gates if gate.state == "inconclusive"]
+    return [*properties, *([(INCONCLUSIVE, "; ".join(open_))] if open_ else [])]
 
 
 def gate_properties(result: CellResult) -> list[tuple[str, object]]:
@@ -157,6 +182,12 @@ def summary_lines(run: FinishedRun, *, base: Path) -> list[str]:
         for gate in cell.gates
         if gate.state == "inconclusive"
     ]
+    if record.latency is not None:
+        lines += [
+            f"INCONCLUSIVE  latency: {gate.message}"
+            for gate in record.latency.gates
+            if gate.state == "inconclusive"
+        ]
     lines += [
         f"{one.candidate} against {_named_base(one)}: {one.message}"
         for one in record.comparisons

@@ -11,13 +11,16 @@ import pytest
 
 from clipeval import api
 from clipeval.errors import ClipEvalError
+from clipeval.pytest_plugin.latency import UNDER_XDIST
 from clipeval.pytest_plugin.outcome import (
     GateFailure,
     check_gates,
+    check_latency,
     gate_properties,
+    latency_properties,
     metric_properties,
 )
-from clipeval.pytest_plugin.state import STATE, overrides_of, session_of
+from clipeval.pytest_plugin.state import STATE, is_worker, overrides_of, session_of
 
 if TYPE_CHECKING:
     from clipeval.plan import Cell
@@ -52,8 +55,8 @@ def is_suite(path: Path, *, is_named: bool = False) -> bool:
 class SuiteFile(pytest.File):
     """One suite file."""
 
-    def collect(self) -> Iterable[CellItem]:
-        """Yield one item a cell.
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield one item a cell, and one for what is timed after them.
 
         Raises:
             CollectError: the suite is wrong; its text is the whole message.
@@ -72,6 +75,8 @@ class SuiteFile(pytest.File):
         self.config.stash[STATE].suite_ids[suite.name] = self.nodeid
         for cell in plan.cells:
             yield CellItem.of_cell(self, suite=suite, cell=cell)
+        if suite.latency is not None:
+            yield LatencyItem.of_suite(self, suite=suite)
 
 
 class _NamedItem(pytest.Item):
@@ -85,10 +90,37 @@ class _NamedItem(pytest.Item):
         super().__init__(name, parent, **{**others, "nodeid": f"{parent.nodeid}::{name}"})
 
 
-class CellItem(pytest.Function, _NamedItem):
-    """One cell. A Function, so that autouse fixtures, marks and reporting work as for any test."""
+class _SuiteItem(pytest.Function, _NamedItem):
+    """A part of a suite. A Function, so that autouse fixtures, marks and reporting work as for any test."""
 
     suite: SuiteSpec
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # noqa: ANN401
+        """Show gates and deliberate errors as they are, anything else with its traceback."""
+        if isinstance(excinfo.value, (GateFailure, ClipEvalError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *args)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Say where the item is, for verbose output."""
+        return self.path, None, self.name
+
+
+class LatencyItem(_SuiteItem):
+    """What a suite has timed, after its cells."""
+
+    @classmethod
+    def of_suite(cls, parent: SuiteFile, *, suite: SuiteSpec) -> LatencyItem:
+        """Make the item of a suite."""
+        item: LatencyItem = cls.from_parent(parent, name="latency", callobj=_measure_latency)
+        item.suite = suite
+        item.add_marker(pytest.mark.clipeval)
+        return item
+
+
+class CellItem(_SuiteItem):
+    """One cell."""
+
     cell: Cell
 
     @classmethod
@@ -102,16 +134,6 @@ class CellItem(pytest.Function, _NamedItem):
             item.add_marker(pytest.mark.xdist_group(f"{cell.model.id}-{cell.dataset.key}"))
         return item
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], *args: Any) -> Any:  # noqa: ANN401
-        """Show gates and deliberate errors as they are, anything else with its traceback."""
-        if isinstance(excinfo.value, (GateFailure, ClipEvalError)):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, *args)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Say where the item is, for verbose output."""
-        return self.path, None, self.name
-
 
 def _evaluate_cell(request: pytest.FixtureRequest) -> None:
     item = request.node
@@ -119,3 +141,15 @@ def _evaluate_cell(request: pytest.FixtureRequest) -> None:
     item.user_properties.extend(metric_properties(result, suite=item.suite.name))
     item.user_properties.extend(gate_properties(result))
     check_gates(result)
+
+
+def _measure_latency(request: pytest.FixtureRequest) -> None:
+    item = request.node
+    if is_worker(item.config):
+        pytest.fail(UNDER_XDIST, pytrace=False)
+    session = session_of(item.config)
+    if not session.has_evaluated(item.suite):
+        pytest.skip("no cell of this suite was evaluated: nothing says how to run its models")
+    found = session.measure_latency(item.suite)
+    item.user_properties.extend(latency_properties(found))
+    check_latency(item.suite.name, found)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ModelDescription,
         PromptEmbeddings,
     )
+    from clipeval.records.latency_gates import LatencyGateResult, LatencyOutcome
     from clipeval.records.outcomes import (
         Baseline,
         BaselineCell,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
         RunRecord,
         TemplateRecord,
         Thumbnail,
-        Verdict,
     )
     from clipeval.records.samples import (
         CONTENT_DIGITS,
@@ -79,6 +79,8 @@ if TYPE_CHECKING:
         DigitsSource,
         FolderSource,
         GateSpec,
+        LatencyGateSpec,
+        LatencySpec,
         ModelSpec,
         OnError,
         Precision,
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
         TemplateSpec,
         TorchvisionSource,
     )
+    from clipeval.records.verdicts import Verdict
 
 _HOME = {
     "CONTENT_DIGITS": "samples",
@@ -128,6 +131,10 @@ _HOME = {
     "Holdout": "comparisons",
     "ImageEmbeddings": "embeddings",
     "ImageFailure": "samples",
+    "LatencyGateSpec": "specs",
+    "LatencySpec": "specs",
+    "LatencyGateResult": "latency_gates",
+    "LatencyOutcome": "latency_gates",
     "MachineFacts": "embeddings",
     "MetricValue": "results",
     "ModelDescription": "embeddings",
@@ -155,7 +162,7 @@ _HOME = {
     "Thumbnail": "results",
     "TokenizedPrompt": "classification",
     "TorchvisionSource": "specs",
-    "Verdict": "results",
+    "Verdict": "verdicts",
 }
 
 __all__ = [
@@ -196,6 +203,10 @@ __all__ = [
     "Holdout",
     "ImageEmbeddings",
     "ImageFailure",
+    "LatencyGateResult",
+    "LatencyGateSpec",
+    "LatencyOutcome",
+    "LatencySpec",
     "MachineFacts",
     "MetricValue",
     "ModelDescription",

@@ -6,33 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from clipeval.records.latency_gates import LatencyPoint, LatencySetting
 from clipeval.records.results import Environment
 from clipeval.records.samples import Notice
-from clipeval.records.specs import BackendName, Precision
+from clipeval.records.specs import StageName
 
-StageName = Literal[
-    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"
-]
-CallStage = Literal["preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
-"""Stages that can be called again and again."""
 STAGES: tuple[StageName, ...] = (
     "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
 )  # fmt: skip
 ONCE: frozenset[StageName] = frozenset({"load", "cold"})
 """Stages that happen once for a model, whatever the batch size: one timing each."""
 BENCHMARK_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencySetting:
-    """One configuration that is profiled."""
-
-    model: str
-    device: str
-    precision: Precision
-    backend: BackendName
-    batch_size: int
-    n_threads: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,35 +71,10 @@ class StageProfile:
     """Floating-point operations; a multiply-add counts as two."""
     flop_share: float | None = None
     """Operations a second as a share of the machine's measured matrix peak in this precision."""
+    flop_per_byte: float | None = None
+    """Operations of a call for each byte of weights, which are read once a call at least: an upper bound of
+    its arithmetic intensity."""
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyPoint:
-    """What is compared: a stage in a setting, whatever the model."""
-
-    stage: StageName
-    device: str
-    precision: Precision
-    backend: BackendName
-    batch_size: int
-    n_threads: int
-
-    @classmethod
-    def of(cls, stage: StageName, setting: LatencySetting) -> LatencyPoint:
-        """Take the model out of a setting."""
-        return cls(
-            stage=stage,
-            device=setting.device,
-            precision=setting.precision,
-            backend=setting.backend,
-            batch_size=setting.batch_size,
-            n_threads=setting.n_threads,
-        )
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        return f"{self.stage} on {self.device}, {self.precision}, {self.backend}, batch {self.batch_size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +119,35 @@ class ModelSize:
     n_parameters: int
     flop_per_image: float
     flop_per_prompt: float
+    image_weight_bytes: int
+    """Of the image tower: what one call reads at least."""
+    text_weight_bytes: int
+    """Of the text tower, the table of token embeddings left out: little of it is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tradeoff:
+    """What a model takes, and how often it is right: one point of accuracy against latency."""
+
+    dataset: str
+    template: str
+    stage: StageName
+    setting: LatencySetting
+    median_s: float
+    """Of one call."""
+    items_per_s: float
+    top1: float
+    top1_low: float | None
+    top1_high: float | None
+    """95% interval."""
+    is_on_front: bool
+    """No other model at the same data set, device and batch size is both faster and at least as accurate,
+    or as fast and more accurate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRecord:
-    """All that a run of `clipeval bench` measured."""
+    """All that a run of `clipeval bench`, or the latency part of a suite, measured."""
 
     environment: Environment
     fingerprint: str
@@ -174,5 +157,9 @@ class BenchmarkRecord:
     sweeps: tuple[BatchSweep, ...] = ()
     matrix_peaks: Mapping[str, float] = field(default_factory=dict)
     """`device precision` -> FLOP/s of the fastest product of two square matrices."""
+    memory_bandwidths: Mapping[str, float] = field(default_factory=dict)
+    """Device -> bytes a second, read and written, of a copy that no cache holds."""
+    tradeoffs: tuple[Tradeoff, ...] = ()
+    """Where a data set was given: which models are worth their time."""
     notices: tuple[Notice, ...] = ()
     benchmark_version: int = BENCHMARK_VERSION

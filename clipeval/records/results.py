@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipeval.records.comparisons import BaselineUse, Comparison, Holdout
+from clipeval.records.latency_gates import LatencyOutcome
 from clipeval.records.samples import ImageFailure, Notice
+from clipeval.records.specs import BackendName, Precision
+from clipeval.records.verdicts import Verdict
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 FloatArray: TypeAlias = "npt.NDArray[np.float32]"
 IntArray: TypeAlias = "npt.NDArray[np.int64]"
 BoolArray: TypeAlias = "npt.NDArray[np.bool_]"
-Verdict = Literal["pass", "fail", "inconclusive", "error"]
 
 SCHEMA_VERSION = 1
 
@@ -200,8 +202,8 @@ class CellResult:
     dataset: DatasetRecord
     template: TemplateRecord
     device: str
-    precision: str
-    backend: str = "torch"
+    precision: Precision
+    backend: BackendName = "torch"
     """What ran the image tower; where `auto` was asked for, what it picked."""
     metrics: Mapping[str, MetricValue]
     per_class: tuple[ClassMetrics, ...]
@@ -275,6 +277,8 @@ class RunRecord:
     holdouts: tuple[Holdout, ...] = ()
     """The best template of each data set and model, confirmed on images that it was not chosen on."""
     baseline: BaselineUse | None = None
+    latency: LatencyOutcome | None = None
+    """Limits on latency; null where the suite has nothing timed."""
     guest_cells: tuple[str, ...] = ()
     """Ids of cells that tests in Python added to the suite: they have no gates."""
 

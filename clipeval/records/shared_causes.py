@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records.results import GateKind, GateResult, Verdict
+    from clipeval.records.results import GateKind, GateResult
+from clipeval.records.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,12 @@ BackendChoice = Literal["auto", "torch", "compile", "openvino", "onnxruntime"]
 DEFAULT_BACKEND: BackendName = "torch"
 Decode = Literal["exact", "fast", "gpu"]
 """`fast`: JPEGs at 1/2, 1/4 or 1/8 of their size where that is still enough for the model's input."""
+StageName = Literal[
+    "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end"
+]
+"""What can be timed of a model."""
+CallStage = Literal["preprocess", "encode_image", "encode_text", "classify", "end_to_end"]
+"""Stages that can be called again and again."""
 OnError = Literal["fail", "skip"]
 Question = Literal["digit", "ink", "background"]
 ModelKind = Literal["tiny", "pretrained", "random", "checkpoint", "hf-hub", "local-dir"]
@@ -150,6 +156,46 @@ class GateSpec:
     """Ids of the templates that it applies to; empty means all."""
 
 
+LatencyAgainst = Literal["baseline", "reference_model"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyGateSpec:
+    """Limits on the median of one stage; those that are None do not apply."""
+
+    stage: CallStage
+    max_ms: float | None = None
+    """Of one call."""
+    min_per_s: float | None = None
+    """Images, or prompts, a second."""
+    max_slowdown: float | None = None
+    """Share by which it may take longer than `against`: 0.10 is ten per cent."""
+    against: LatencyAgainst = "baseline"
+    on_inconclusive: OnInconclusive = "warn"
+    batch_sizes: tuple[int, ...] = ()
+    """That it applies to; empty: all."""
+    models: tuple[str, ...] = ()
+    """Ids of those that it applies to; empty: all."""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySpec:
+    """What a suite wants timed, for each of its models, devices and precisions."""
+
+    stages: tuple[StageName, ...] = ("preprocess", "encode_image", "encode_text", "end_to_end")
+    batch_sizes: tuple[int, ...] = (1, 32)
+    thread_counts: tuple[int, ...] = ()
+    """torch's own number if empty."""
+    n_samples: int = 64
+    """Calls of each stage."""
+    n_blocks: int = 8
+    """Of processes in the order A, B, B, A, for `max_slowdown`."""
+    sweep_to: int | None = None
+    """Largest batch of a sweep of encode_image; None: no sweep."""
+    gates: tuple[LatencyGateSpec, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteSpec:
     """One suite: every data set x model x template x device x precision is a cell."""
@@ -174,6 +220,8 @@ class SuiteSpec:
     """How JPEGs are decoded, for all models."""
     batch_size: int = 64
     gates: tuple[GateSpec, ...] = ()
+    latency: LatencySpec | None = None
+    """What is timed after the cells are scored; None: nothing."""
     notices: tuple[Notice, ...] = ()
     """What is worth saying about how the suite was put together."""
     description: str = ""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from clipeval.wording import count
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
-    from clipeval.records.results import GateKind, GateResult, RunRecord, Verdict
+    from clipeval.records.results import GateKind, GateResult, RunRecord
+from clipeval.records.verdicts import Verdict
 
 GATE_NOT_APPLIED = "gate-not-applied"
 """Code of the notice that a gate of the suite judges none of the cells of a run."""
@@ -50,7 +51,8 @@ def stated_gates(results: Iterable[GateResult]) -> tuple[StatedGate, ...]:
 
 def is_judged(record: RunRecord) -> bool:
     """Say whether a verdict of pass rests on any gate; another verdict always rests on something."""
-    return record.verdict != "pass" or any(cell.gates for cell in record.cells)
+    has_limits = record.latency is not None and bool(record.latency.gates)
+    return record.verdict != "pass" or has_limits or any(cell.gates for cell in record.cells)
 
 
 def verdict_word(record: RunRecord) -> str:
@@ -64,6 +66,8 @@ def gate_account(record: RunRecord) -> str:
     Where the suite has gates and none was about the cells of the run, that is said instead.
     """
     states = Counter(gate.state for cell in record.cells for gate in stated_gates(cell.gates))
+    if record.latency is not None:
+        states.update(gate.state for gate in record.latency.gates)
     n_gates = states.total()
     if not n_gates:
         has_gates = any(notice.code == GATE_NOT_APPLIED for notice in record.notices)

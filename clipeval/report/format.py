@@ -119,6 +119,13 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
 
 
+def latency(seconds: float) -> str:
+    """Format a timing with three digits that say something: `0.0512 ms`, `41.2 ms`, `1.23 s`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    return f"{seconds:.2f} s" if seconds < _MINUTE_S else duration(seconds)
+
+
 def size(n_bytes: int) -> str:
     """Format a size in binary units: `15.6 GiB`."""
     amount, unit = float(n_bytes), "B"

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from clipeval.errors import StoreError
 from clipeval.records import Predictions, RunRecord, Thumbnail
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.report.format import visible
 from clipeval.report.views import build_page
 
@@ -23,6 +24,7 @@ def render_html(
     record: RunRecord,
     predictions: Mapping[str, Predictions] | Iterable[Predictions],
     thumbnails: Sequence[Thumbnail],
+    benchmark: BenchmarkRecord | None = None,
 ) -> str:
     """Render the page of a run; the same input gives the same bytes.
 
@@ -31,6 +33,7 @@ def render_html(
         predictions: of its cells, by cell id or as a plain iterable; cells without them lose their
             thumbnails and say so.
         thumbnails: joined with predictions by data set and sample id.
+        benchmark: timings of the run's models, if they were timed.
     Returns:
         A whole HTML document that encodes as UTF-8.
     Raises:
@@ -43,7 +46,7 @@ def render_html(
         _environment()
         .get_template("report.html.j2")
         .render(
-            page=build_page(record, found, thumbnails),
+            page=build_page(record, found, thumbnails, benchmark),
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             script=Markup(script),  # noqa: S704 (as above)
             policy=content_security_policy(css, script),

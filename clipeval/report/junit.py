@@ -7,9 +7,11 @@ from xml.etree import ElementTree as ET
 
 from clipeval.plan import item_name_of
 from clipeval.records import BaselineUse, CellError, CellResult, Comparison, GateResult, RunRecord
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.records.stated_gates import stated_gates
 from clipeval.report.format import visible
 from clipeval.report.gate_text import gate_name, gate_sentence, limit_name
+from clipeval.report.latency_cases import LatencyCase, latency_cases
 from clipeval.report.names import result_item_name
 from clipeval.report.views.verdict import missing_cells
 from clipeval.wording import count
@@ -17,20 +19,25 @@ from clipeval.wording import count
 _FAILED = ("fail", "error")
 
 
-def render_junit(record: RunRecord) -> str:
+def render_junit(record: RunRecord, benchmark: BenchmarkRecord | None = None) -> str:
     """Render a run as JUnit XML; the same input gives the same text.
 
     A gate that failed, or had nothing to be decided with, is a failure, and so is a cell that the
     baseline has and the suite lost; a cell that could not be evaluated or did not run is an error.
     A gate that is inconclusive fails nothing, as under pytest: the case carries its sentence in
     `system-out` and in the property `inconclusive`. Nothing is ever skipped, because dashboards
-    show that as harmless.
+    show that as harmless. Each model that was timed, in each setting, is a case of its own.
+
+    Args:
+        record: the run.
+        benchmark: timings of the run's models, if they were timed.
     """
     cases = [_case(record, cell) for cell in record.cells]
     cases += [_error_case(record, error) for error in record.errors]
     cases += [_missing_case(record, cell) for cell in missing_cells(record)]
     if record.baseline is not None and record.baseline.is_gated:
         cases += _lost_cases(record, record.baseline)
+    cases += [_latency_case(record, found) for found in latency_cases(record, benchmark)]
     counts = {
         "tests": str(len(cases)),
         "failures": str(_count(cases, "failure")),
@@ -68,6 +75,21 @@ def _case(record: RunRecord, cell: CellResult) -> ET.Element:
         _problem(case, "failure", _headline(failed), (gate_sentence(gate) for gate in failed))
     if still_open:
         ET.SubElement(case, "system-out").text = _xml("\n".join(still_open))
+    return case
+
+
+def _latency_case(record: RunRecord, found: LatencyCase) -> ET.Element:
+    """Make a case of the timings of one model in one setting."""
+    case = _new_case(record, found.name, time_s=found.time_s)
+    properties = ET.SubElement(case, "properties")
+    for name, value in found.properties:
+        _property(properties, name, value)
+    if found.still_open:
+        _property(properties, "inconclusive", "; ".join(found.still_open))
+    if found.failures:
+        _problem(case, "failure", found.failures[0], found.failures)
+    if found.still_open:
+        ET.SubElement(case, "system-out").text = _xml("\n".join(found.still_open))
     return case
 
 

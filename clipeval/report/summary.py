@@ -8,11 +8,13 @@ from dataclasses import replace
 from clipeval.records import CellResult, GateResult, RunRecord
 from clipeval.records.cell_changes import change_lines
 from clipeval.records.gate_images import images_account
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.records.precision_costs import cost_lines
 from clipeval.records.stated_gates import GATE_NOT_APPLIED, verdict_word
 from clipeval.report import format as fmt
 from clipeval.report.fitting import Section, fit
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
+from clipeval.report.latency_summary import limits_on_latency, timings
 from clipeval.report.markdown import (
     DETAILS_END,
     code_html,
@@ -42,11 +44,14 @@ _COLUMNS = ("top1", "top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
 _Gates = Sequence[tuple[CellResult, GateResult]]
 
 
-def render_summary(record: RunRecord) -> str:
+def render_summary(record: RunRecord, benchmark: BenchmarkRecord | None = None) -> str:
     """Render a run as GitHub-flavoured markdown; the same input gives the same text.
 
     The verdict comes first, then what moved; what did not is counted and folded away.
 
+    Args:
+        record: the run.
+        benchmark: timings of the run's models, if they were timed.
     Returns:
         At most MAX_BYTES in UTF-8: where a run has more to say, what matters least is left out, and
         the text says so.
@@ -61,6 +66,7 @@ def render_summary(record: RunRecord) -> str:
     sections = (
         Section(lines=tuple(_warnings(record)), nouns=("warning", "warnings"), between="\n\n"),
         _gate_table(in_rows),
+        limits_on_latency(record),
         _open_gates(record if len(open_) > MAX_OPEN else None),
         _unjudged_gates(record),
         _errors(record),
@@ -79,6 +85,7 @@ def render_summary(record: RunRecord) -> str:
             nouns=("cost of a precision or backend", "costs of precisions and backends"),
             between="\n\n",
         ),
+        timings(benchmark),
         _cell_table(record.cells, is_folded=is_folded),
     )
     return fit(_headline(record), sections, max_bytes=MAX_BYTES)

@@ -18,6 +18,7 @@ from clipeval.stats.paired import (
     tango_interval,
     tango_z,
 )
+from clipeval.stats.pareto import pareto_front
 from clipeval.stats.planning import images_to_settle, minimum_detectable_difference
 from clipeval.stats.ratios import (
     MIN_BLOCKS,
@@ -55,6 +56,7 @@ __all__ = [
     "minimum_detectable_difference",
     "noise_floor",
     "number_groups",
+    "pareto_front",
     "ratio_of_blocks",
     "ratio_of_samples",
     "ratio_verdict",

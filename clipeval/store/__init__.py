@@ -21,7 +21,7 @@ from clipeval.store.parts import (
     write_part,
 )
 from clipeval.store.run_json import dump_run, read_run
-from clipeval.store.schema import run_schema
+from clipeval.store.schema import benchmark_schema, run_schema
 from clipeval.store.tables import read_predictions, read_thumbnails
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "EmbeddingCache",
     "Memory",
     "RunFolder",
+    "benchmark_schema",
     "cache_space",
     "cell_file_name",
     "default_cache",

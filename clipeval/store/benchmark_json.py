@@ -9,11 +9,10 @@ from pydantic import TypeAdapter
 from clipeval.errors import StoreError
 from clipeval.records.latency import BENCHMARK_VERSION, BenchmarkRecord
 from clipeval.store.atomic import write_bytes
-from clipeval.store.names import encodable
+from clipeval.store.names import BENCHMARK_JSON, encodable
 from clipeval.store.run_json import dump_record, load_json, read_text, validated
 
-BENCHMARK_JSON = "benchmark.json"
-_BENCHMARK = TypeAdapter(BenchmarkRecord)
+BENCHMARK = TypeAdapter(BenchmarkRecord)
 
 
 def write_benchmark(record: BenchmarkRecord, path: Path) -> None:
@@ -53,4 +52,4 @@ def read_benchmark(path: Path) -> BenchmarkRecord:
             f"{file}: benchmark_version is {version!r}; expected {BENCHMARK_VERSION}: it is not what this "
             "version of `clipeval bench --json` writes"
         )
-    return validated(_BENCHMARK, text, where=str(file))
+    return validated(BENCHMARK, text, where=str(file))

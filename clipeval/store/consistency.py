@@ -53,6 +53,11 @@ def _least_verdicts(record: RunRecord) -> Iterator[tuple[Verdict, str]]:
     """Yield what a verdict can be no better than, and why; a run may have more to fail for."""
     if record.status == "partial":
         yield "error", "the run is partial"
+    if record.latency is not None:
+        if record.latency.problems:
+            yield "error", "a model could not be timed"
+        for limit in record.latency.gates:
+            yield limit.state, f"a limit on latency says '{limit.state}' ({limit.message})"
     if record.errors:
         yield "error", f"cell '{record.errors[0].id}' could not be evaluated"
     use = record.baseline

@@ -12,10 +12,13 @@ from filelock import FileLock, Timeout
 
 from clipeval.errors import StoreError
 from clipeval.records import CellResult, Predictions, RunRecord, Thumbnail
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.store.atomic import replacing, reporting_os_errors, sync_folder, write_bytes
+from clipeval.store.benchmark_json import write_benchmark
 from clipeval.store.confusion import confusion_csv
 from clipeval.store.consistency import check_run
 from clipeval.store.names import (
+    BENCHMARK_JSON,
     CONFUSION,
     DOCUMENTS,
     LOCK,
@@ -145,13 +148,20 @@ class RunFolder:
         found = [one for cell in self.cells for one in read_part_thumbnails(self.path, cell.id)]
         return tuple({(one.dataset, one.sample_id): one for one in reversed(found)}.values())[::-1]
 
-    def finish(self, record: RunRecord, *, documents: Mapping[str, str]) -> None:
+    def finish(
+        self,
+        record: RunRecord,
+        *,
+        documents: Mapping[str, str],
+        benchmark: BenchmarkRecord | None = None,
+    ) -> None:
         """Write every file of the run, run.json last, and give up the lock.
 
         Args:
             record: with its final status; partial if the run was interrupted. Every cell in it must
                 have been added; files list cells in planned order.
             documents: texts by file name: report.html, summary.md, junit.xml.
+            benchmark: timings, for benchmark.json.
         Raises:
             StoreError: a cell was not added, a document has another name, or a file cannot be
                 written; run.json then still says partial.
@@ -171,6 +181,8 @@ class RunFolder:
         )
         self._write_confusion(cells)
         _write_documents(self.path, documents)
+        if benchmark is not None:
+            write_benchmark(benchmark, self.path / BENCHMARK_JSON)
         write_bytes(self.path / RUN_JSON, text.encode("utf-8"))
         with reporting_os_errors(f"{self.path}: cannot remove {PARTS}"):
             remove_parts(self.path)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 RUN_JSON = "run.json"
 PREDICTIONS = "predictions.parquet"
 THUMBNAILS = "thumbnails.parquet"
+BENCHMARK_JSON = "benchmark.json"
 CONFUSION = "confusion"
 PARTS = ".parts"
 LOCK = ".clipeval.lock"

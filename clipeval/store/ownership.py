@@ -10,6 +10,7 @@ from pathlib import Path
 from clipeval.errors import StoreError
 from clipeval.store.atomic import TEMP_SUFFIX, reporting_os_errors
 from clipeval.store.names import (
+    BENCHMARK_JSON,
     CONFUSION,
     DOCUMENTS,
     LOCK,
@@ -52,7 +53,7 @@ def remove_earlier_run(path: Path) -> None:
         StoreError: a file cannot be deleted.
     """
     with reporting_os_errors(f"{path}: cannot remove the earlier run"):
-        for name in (RUN_JSON, PREDICTIONS, THUMBNAILS, *DOCUMENTS):
+        for name in (RUN_JSON, PREDICTIONS, THUMBNAILS, BENCHMARK_JSON, *DOCUMENTS):
             (path / name).unlink(missing_ok=True)
         remove_parts(path)
         _remove_confusion(path / CONFUSION)

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 
-import numpy as np
 import pytest
 
 from clipeval.api.bench_comparing import (
@@ -12,55 +11,26 @@ from clipeval.api.bench_comparing import (
     compare_models,
     compare_with_stored,
 )
+from clipeval.api.bench_records import joined
+from clipeval.api.bench_request import BenchRequest
 from clipeval.api.fresh_process import FreshProcess
 from clipeval.errors import BenchError, ConfigError
-from clipeval.records import Environment
-from clipeval.records.latency import BenchmarkRecord, LatencySetting, StageProfile
+from tests.latency_doubles import ENVIRONMENT, SimulatedMachine
 
-ENVIRONMENT = Environment(
-    clipeval="0", python="3.11", platform="Linux", packages={"torch": "2"}, git_commit=None, git_dirty=None,
-    cpu="A processor", n_cores=2, n_threads=2, memory_bytes=None, gpus=(), argv=(),
-)  # fmt: skip
-
-
-class Machine:
-    """Profiles models that take so long, with heavy-tailed noise of processes and of calls, and a drift."""
-
-    def __init__(self, seconds, *, noise=0.01, drift=0.001, seed=0, stages=("encode_image",)):
-        self.seconds, self.noise, self.drift = seconds, noise, drift
-        self.random = np.random.default_rng(seed)
-        self.stages = stages
-        self.order = []
-        self.fingerprint = "here"
-
-    def __call__(self, model):
-        self.order.append(model)
-        speed = 1 + self.drift * len(self.order)
-        return BenchmarkRecord(
-            environment=ENVIRONMENT,
-            fingerprint=self.fingerprint,
-            profiles=tuple(self._profile(stage, model, speed) for stage in self.stages),
-        )
-
-    def _profile(self, stage, model, speed):
-        process = math.exp(self.noise * self.random.standard_t(3))
-        calls = np.exp(self.noise * self.random.standard_t(3, 20))
-        setting = LatencySetting(
-            model=model, device="cpu", precision="fp32", backend="torch", batch_size=1, n_threads=2
-        )
-        samples = tuple(float(one) for one in self.seconds[model] * speed * process * calls)
-        return StageProfile(stage=stage, setting=setting, samples_s=samples)
+REQUEST = BenchRequest(
+    models=(), devices=("cpu",), stages=("classify",), batch_sizes=(2,), n_samples=10
+)
 
 
 class TestModels:
     def test_a_model_is_compared_with_itself_first_then_in_the_order_a_b_b_a(self):
-        machine = Machine({"a": 1.0, "b": 1.0})
+        machine = SimulatedMachine({"a": 1.0, "b": 1.0})
         compare_models("a", "b", machine, margin=0.2, n_blocks=6)
         assert machine.order == ["a"] * 24 + ["a", "b", "b", "a"] * 6
 
     @pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "pass"), (1.3, "fail"), (0.7, "pass")])
     def test_verdict_and_ratio(self, seconds, verdict):
-        (found,) = compare_models("a", "b", Machine({"a": 1.0, "b": seconds}), margin=0.1)
+        (found,) = compare_models("a", "b", SimulatedMachine({"a": 1.0, "b": seconds}), margin=0.1)
         assert found.verdict == verdict
         assert found.low <= seconds <= found.high
         assert found.ratio == pytest.approx(seconds, rel=0.05)
@@ -69,7 +39,7 @@ class TestModels:
 
     def test_the_same_model_raises_a_false_alarm_at_most_as_often_as_stated(self):
         verdicts = [
-            compare_models("a", "a", Machine({"a": 1.0}, seed=seed), margin=0.1)[0].verdict
+            compare_models("a", "a", SimulatedMachine({"a": 1.0}, seed=seed), margin=0.1)[0].verdict
             for seed in range(60)
         ]
         assert verdicts.count("fail") <= 1
@@ -78,14 +48,14 @@ class TestModels:
     def test_ten_per_cent_slower_is_found_with_a_margin_of_four(self):
         verdicts = [
             compare_models(
-                "a", "b", Machine({"a": 1, "b": 1.1}, noise=0.004, seed=seed), margin=0.04
+                "a", "b", SimulatedMachine({"a": 1, "b": 1.1}, noise=0.004, seed=seed), margin=0.04
             )[0]
             for seed in range(40)
         ]
         assert sum(one.verdict == "fail" for one in verdicts) >= 36
 
     def test_a_margin_below_the_noise_is_refused_and_the_floor_is_named(self):
-        machine = Machine({"a": 1.0, "b": 1.0}, noise=0.2)
+        machine = SimulatedMachine({"a": 1.0, "b": 1.0}, noise=0.2)
         with pytest.raises(
             ConfigError,
             match=r"margin 2\.0% is below this machine's noise floor.*encode_image on cpu.*\d%",
@@ -94,70 +64,82 @@ class TestModels:
         assert set(machine.order) == {"a"}  # nothing was compared
 
     def test_every_stage_by_itself(self):
-        machine = Machine({"a": 1.0, "b": 1.0}, stages=("encode_image", "encode_text"))
+        machine = SimulatedMachine({"a": 1.0, "b": 1.0}, stages=("encode_image", "encode_text"))
         found = compare_models("a", "b", machine, margin=0.2)
         assert [one.point.stage for one in found] == ["encode_image", "encode_text"]
 
 
 class TestStored:
     def test_on_this_machine(self):
-        stored = Machine({"a": 1.0}, drift=0)("a")
-        (slower,) = compare_with_stored(stored, "b", Machine({"b": 1.5}, drift=0), margin=0.1)
+        stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
+        (slower,) = compare_with_stored(
+            stored, "b", SimulatedMachine({"b": 1.5}, drift=0), margin=0.1
+        )
         assert slower.verdict == "fail"
         assert slower.ratio == pytest.approx(1.5, rel=0.1)
-        (same,) = compare_with_stored(stored, "b", Machine({"b": 1.0}, drift=0, seed=5), margin=0.2)
+        (same,) = compare_with_stored(
+            stored, "b", SimulatedMachine({"b": 1.0}, drift=0, seed=5), margin=0.2
+        )
         assert same.verdict == "pass"
 
     def test_its_interval_is_at_least_as_wide_as_the_noise_floor(self):
-        stored = Machine({"a": 1.0}, drift=0)("a")
+        stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
         (found,) = compare_with_stored(
-            stored, "a", Machine({"a": 1.0}, drift=0, seed=1), margin=0.3
+            stored, "a", SimulatedMachine({"a": 1.0}, drift=0, seed=1), margin=0.3
         )
         assert found.high / found.ratio >= 1 + found.noise_floor
         assert found.ratio / found.low >= 1 + found.noise_floor
 
     def test_of_another_machine_is_neither_pass_nor_fail(self):
         stored = dataclasses.replace(
-            Machine({"a": 1.0})("a"),
+            SimulatedMachine({"a": 1.0})("a"),
             fingerprint="there",
             environment=dataclasses.replace(ENVIRONMENT, cpu="Another processor", n_threads=8),
         )
-        found = compare_with_stored(stored, "b", Machine({"b": 9.0}), margin=0.1)
+        found = compare_with_stored(stored, "b", SimulatedMachine({"b": 9.0}), margin=0.1)
         assert [one.verdict for one in found] == ["incomparable"]
         assert "cpu: then Another processor, now A processor" in found[0].cause
         assert "n_threads: then 8, now 2" in found[0].cause
         assert BenchComparison(base="x", candidate="b", comparisons=found).verdict == "error"
 
+    def test_of_several_models_is_taken_the_same_one(self):
+        both = [SimulatedMachine({"a": 1.0, "b": 5.0}, drift=0)(model) for model in ("a", "b")]
+        stored = joined(both, argv=())
+        (found,) = compare_with_stored(
+            stored, "a", SimulatedMachine({"a": 1.0}, drift=0, seed=3), margin=0.3
+        )
+        assert found.ratio == pytest.approx(1, rel=0.2)
+        with pytest.raises(ConfigError, match="is of a, b, and this one of c"):
+            compare_with_stored(stored, "c", SimulatedMachine({"c": 1.0}), margin=0.3)
+
     def test_without_anything_in_common(self):
-        stored = Machine({"a": 1.0}, stages=("load",))("a")
+        stored = SimulatedMachine({"a": 1.0}, stages=("load",))("a")
         with pytest.raises(ConfigError, match="no stage with the same device"):
-            compare_with_stored(stored, "b", Machine({"b": 1.0}), margin=0.1)
+            compare_with_stored(stored, "b", SimulatedMachine({"b": 1.0}), margin=0.1)
 
 
 class TestRefused:
     @pytest.mark.parametrize("margin", [0, -0.1, 11, math.nan])
     def test_margins(self, margin):
         with pytest.raises(ConfigError, match="--margin"):
-            compare_latency("tiny", "tiny", words=(), margin=margin)
+            compare_latency("tiny", "tiny", request=REQUEST, margin=margin)
 
     def test_few_blocks(self):
         with pytest.raises(ConfigError, match="--blocks 5: fewer than 6"):
-            compare_latency("tiny", "tiny", words=(), margin=0.1, n_blocks=5)
+            compare_latency("tiny", "tiny", request=REQUEST, margin=0.1, n_blocks=5)
 
     def test_a_name_that_is_neither_model_nor_file(self):
         with pytest.raises(ConfigError, match="--against: 'nothing' does not name a model"):
-            compare_latency("tiny", "nothing", words=(), margin=0.1)
+            compare_latency("tiny", "nothing", request=REQUEST, margin=0.1)
 
 
 class TestFreshProcess:
     def test_measures(self):
-        record = FreshProcess(
-            words=("--device", "cpu", "--stage", "classify", "--batch", "2", "--samples", "10")
-        )("tiny")
+        record = FreshProcess(request=REQUEST)("tiny")
         assert [one.stage for one in record.profiles] == ["classify"]
 
     def test_one_that_fails_is_an_error_that_says_what_it_said(self):
         with pytest.raises(
             BenchError, match=r"profiling 'tiny' failed with 2:(.|\n)*unknown device 'gpu'"
         ):
-            FreshProcess(words=("--device", "gpu"))("tiny")
+            FreshProcess(request=dataclasses.replace(REQUEST, devices=("gpu",)))("tiny")

@@ -3,7 +3,8 @@
 import pytest
 
 from clipeval.bench.sweep import doubling, sweep_batch_sizes
-from clipeval.records.latency import LatencySetting, StageProfile
+from clipeval.records.latency import StageProfile
+from clipeval.records.latency_gates import LatencySetting
 
 
 def device(*, fits, speed):

@@ -116,3 +116,42 @@ class TestRefused:
         assert ended.code == 2
         assert "device 'cuda' is not there" in ended.err
         assert "there is cpu" in ended.err
+
+
+class TestAccuracy:
+    def test_stands_beside_latency_with_the_pareto_front(self, clipeval, tmp_path):
+        file = tmp_path / "bench.json"
+        words = ("--batch", "1", "--stage", "end_to_end", "--limit", "20", "--json", str(file))
+        ended = clipeval(*BENCH, *words, "--dataset", "digits", "--template", "the number {}")
+        assert ended.code == 0, ended
+        (point,) = store.read_benchmark(file).tradeoffs
+        assert (point.dataset, point.stage, point.is_on_front) == ("digits", "end_to_end", True)
+        assert 0.5 < point.top1 <= 1
+        assert "accuracy against latency" in ended.out
+
+    @pytest.mark.parametrize(
+        "words", [("--dataset", "digits"), ("--template", "x {}"), ("--limit", "3")]
+    )
+    def test_needs_images_and_a_template(self, clipeval, words):
+        ended = clipeval(*BENCH, *words)
+        assert ended.code == 2
+        assert "--dataset, --template and --limit go together" in ended.err
+
+
+def test_every_configuration_in_a_process_of_its_own(clipeval, tmp_path):
+    file = tmp_path / "bench.json"
+    words = ("--fresh", "--batch", "1", "--threads", "1", "2", "--json", str(file))
+    ended = clipeval(*BENCH, "--stage", "classify", "cold", *words)
+    assert ended.code == 0, ended
+    record = store.read_benchmark(file)
+    assert [(p.stage, p.setting.n_threads) for p in record.profiles] == [
+        ("cold", 1), ("classify", 1), ("cold", 2), ("classify", 2),
+    ]  # fmt: skip
+    assert record.environment.argv
+
+
+def test_what_distorts_is_said_before_anything_is_timed(clipeval, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "77")
+    ended = clipeval(*BENCH, "--batch", "1", "--stage", "classify")
+    assert "OMP_NUM_THREADS=77 is set" in ended.err
+    assert "AVX-512" not in ended.err  # which is what the machine is

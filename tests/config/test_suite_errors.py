@@ -31,7 +31,6 @@ def with_template(text: str) -> str:
         (HEAD + "7: 3\n", "6:1", ["key '7'", 'quotes: "7"']),
         (HEAD + "no: 3\n", "6:1", ["'no'", "true or false", "quotes"]),
         (HEAD + "? [a]\n: 3\n", "6:3", ["expected text before the ':'"]),
-        (HEAD + "latency: {}\n", "6:1", ["not available in this version"]),
         (HEAD + "batch_size:\n", "6:12", ["no value here"]),
         (HEAD + "batch_size: null\n", "6:13", ["no value here"]),
         (HEAD + "batch_size: 0\n", "6:13", ["got the number 0", "at least 1"]),

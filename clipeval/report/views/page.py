@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clipeval.records import Notice, Predictions, RunRecord, Thumbnail
+from clipeval.records.latency import BenchmarkRecord
 from clipeval.report import format as fmt
 from clipeval.report.views.account import (
     DatasetView,
@@ -19,6 +20,7 @@ from clipeval.report.views.account import (
 from clipeval.report.views.cells import CellView, cell_view
 from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
 from clipeval.report.views.gates import GateTable, gate_table
+from clipeval.report.views.latency import LatencyView, latency_view
 from clipeval.report.views.mistakes import ThumbnailIndex, index_thumbnails
 from clipeval.report.views.templates import TemplateTable, template_tables
 from clipeval.report.views.verdict import (
@@ -57,6 +59,7 @@ class Page:
     gates: GateTable | None
     comparisons: ComparisonsView | None
     cells: tuple[CellView, ...]
+    latency: LatencyView | None
     models: tuple[ModelView, ...]
     datasets: tuple[DatasetView, ...]
     notices: tuple[Notice, ...]
@@ -66,7 +69,10 @@ class Page:
 
 
 def build_page(
-    record: RunRecord, predictions: Iterable[Predictions], thumbnails: Sequence[Thumbnail]
+    record: RunRecord,
+    predictions: Iterable[Predictions],
+    thumbnails: Sequence[Thumbnail],
+    benchmark: BenchmarkRecord | None = None,
 ) -> Page:
     """Turn a run into what the page shows.
 
@@ -76,6 +82,7 @@ def build_page(
     by_sample = index_thumbnails(thumbnails)
     gates = gate_table(record)
     comparisons = comparisons_view(record, by_sample)
+    latency = latency_view(record, benchmark)
     cells = _cells(record, {one.cell: one for one in predictions}, by_sample)
     return Page(
         suite=record.suite,
@@ -84,12 +91,18 @@ def build_page(
         created_iso=record.created,
         facts=_facts(record),
         alarms=alarms(record),
-        links=_links(record, has_gates=gates is not None, has_comparisons=comparisons is not None),
+        links=_links(
+            record,
+            has_gates=gates is not None,
+            has_comparisons=comparisons is not None,
+            has_latency=latency is not None,
+        ),
         moved=moved(record),
         templates=template_tables(record),
         gates=gates,
         comparisons=comparisons,
         cells=cells,
+        latency=latency,
         models=model_views(record),
         datasets=dataset_views(record),
         notices=record.notices,
@@ -137,7 +150,9 @@ def _cell_account(record: RunRecord) -> str:
     return f"{count(n_done)} of {count(n_planned)}"
 
 
-def _links(record: RunRecord, *, has_gates: bool, has_comparisons: bool) -> tuple[Link, ...]:
+def _links(
+    record: RunRecord, *, has_gates: bool, has_comparisons: bool, has_latency: bool
+) -> tuple[Link, ...]:
     """Link the sections that exist."""
     has_cells = bool(record.cells)
     sections = (
@@ -145,6 +160,7 @@ def _links(record: RunRecord, *, has_gates: bool, has_comparisons: bool) -> tupl
         ("gates", "Gates", has_gates),
         ("comparisons", "Comparisons", has_comparisons),
         ("cells", "Cells", has_cells),
+        ("latency", "Latency", has_latency),
         ("models", "Models", has_cells),
         ("data", "Data", has_cells),
         ("notices", "Notices", bool(record.notices)),

@@ -1,0 +1,61 @@
+"""What is asked of `clipeval bench`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from clipeval.records import BackendName, ModelSpec, Precision
+from clipeval.records.latency import STAGES
+from clipeval.records.specs import StageName
+
+Model = str | ModelSpec
+"""A model string, or what a suite says of a model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchRequest:
+    """What to profile: every combination of models, devices, precisions, batch sizes and thread counts."""
+
+    models: tuple[Model, ...]
+    devices: tuple[str, ...] = ("auto",)
+    precisions: tuple[Precision, ...] = ("fp32",)
+    batch_sizes: tuple[int, ...] = (1, 32)
+    backend: BackendName = "torch"
+    stages: tuple[StageName, ...] = STAGES
+    thread_counts: tuple[int, ...] = ()
+    """torch's own number if empty."""
+    n_samples: int = 64
+    """Calls of each stage; fewer if they take longer than half a minute."""
+    sweep_to: int | None = None
+    """Sweep encode_image over doubling batch sizes up to this one, too."""
+    trace_folder: Path | None = None
+    """Write a Chrome trace and the top operators of each stage there."""
+    has_arithmetic: bool = True
+    """Whether operations are counted, and the machine's peak and bandwidth measured."""
+    seed: int = 0
+
+    def one_by_one(self) -> tuple[BenchRequest, ...]:
+        """Return a request for each configuration by itself; sweeps go with the first batch size."""
+        thread_counts: tuple[tuple[int, ...], ...] = tuple((n,) for n in self.thread_counts) or (
+            (),
+        )
+        return tuple(
+            replace(
+                self,
+                models=(model,),
+                devices=(device,),
+                precisions=(precision,),
+                thread_counts=threads,
+                batch_sizes=(batch_size,),
+                sweep_to=self.sweep_to if batch_size == self.batch_sizes[0] else None,
+            )
+            for model, device, precision, threads, batch_size in product(
+                self.models,
+                self.devices,
+                self.precisions,
+                thread_counts,
+                self.batch_sizes,
+            )
+        )

@@ -1,0 +1,112 @@
+"""What `clipeval bench` does once its options are understood: profile, or compare."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipeval import api
+from clipeval.cli.bench_tables import (
+    latency_comparison_table,
+    profile_tables,
+    sweep_table,
+    tradeoff_table,
+)
+from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
+from clipeval.cli.exits import VERDICT_COLOURS
+from clipeval.errors import ConfigError
+
+if TYPE_CHECKING:  # for annotations alone: `--help` does without
+    from clipeval.records import Verdict
+    from clipeval.records.latency import BenchmarkRecord
+
+
+@dataclass(frozen=True, slots=True)
+class AccuracyRequest:
+    """On what the accuracy of the models is measured."""
+
+    datasets: tuple[str, ...]
+    template: str
+    limit: int | None
+
+
+def profile(
+    request: api.BenchRequest,
+    *,
+    is_fresh: bool,
+    accuracy: AccuracyRequest | None,
+    json_file: Path | None,
+) -> None:
+    """Profile models, print what was found, and write it down."""
+    if request.trace_folder is not None:  # before torch is imported: its profiler talks on stderr
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    for one in api.find_distortions():
+        if not one.is_lasting:
+            err.print(
+                f"[yellow]note[/] {plain(one.subject)}: {plain(one.finding)}; {plain(one.advice)}"
+            )
+    accuracies = None
+    if accuracy is not None:
+        accuracies = api.measure_accuracy(
+            request,
+            datasets=accuracy.datasets,
+            template=accuracy.template,
+            limit=accuracy.limit,
+            progress=TerminalProgress(),
+        )
+    # Evaluating warms this process up: `cold` would not be.
+    measure = api.bench_in_fresh_processes if is_fresh or accuracies else api.bench
+    record = measure(request, argv=sys.argv, progress=TerminalProgress())
+    if accuracies is not None:
+        record = accuracies.beside(record)
+    _print(record)
+    if request.trace_folder is not None:
+        folder = plain(str(request.trace_folder))
+        out.print(f"traces: {folder} (open in https://ui.perfetto.dev or chrome://tracing)")
+    if json_file is not None:
+        api.write_benchmark(record, json_file)
+
+
+def _print(record: BenchmarkRecord) -> None:
+    print_notices(record.notices)
+    for table in profile_tables(record):
+        out.print(table)
+    for sweep in record.sweeps:
+        out.print(sweep_table(sweep))
+    if record.tradeoffs:
+        out.print(tradeoff_table(record.tradeoffs))
+
+
+def compare(
+    models: list[str],
+    against: str,
+    request: api.BenchRequest,
+    *,
+    margin: float,
+    n_blocks: int,
+    json_file: Path | None,
+) -> Verdict:
+    """Compare a model with another or with what was kept, print and return what that comes to."""
+    if len(models) > 1:
+        raise ConfigError(f"--against compares one --model; got {len(models)}")
+    found = api.compare_latency(
+        models[0],
+        against,
+        request=request,
+        margin=margin,
+        n_blocks=n_blocks,
+        progress=TerminalProgress(),
+    )
+    if json_file is not None:
+        api.write_comparison(found, json_file)
+    out.print(f"base       {plain(found.base)}")
+    out.print(f"candidate  {plain(found.candidate)}")
+    out.print(latency_comparison_table(found.comparisons))
+    if any(one.verdict == "incomparable" for one in found.comparisons):
+        out.print("[bold red]INCOMPARABLE[/]")
+    else:
+        out.print(f"[bold {VERDICT_COLOURS[found.verdict]}]{found.verdict.upper()}[/]")
+    return found.verdict

@@ -1,0 +1,172 @@
+"""Limits on latency: what a stage takes, and how much longer than something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clipeval.records.latency import StageProfile
+from clipeval.records.latency_gates import LatencyGateKind, LatencyGateResult, LatencyPoint
+from clipeval.records.specs import LatencyGateSpec
+from clipeval.records.verdicts import Verdict
+from clipeval.stats import Ratio, ratio_verdict
+
+MS_PER_S = 1e3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRatio:
+    """How much longer a stage takes than what it is compared with, and this machine's noise."""
+
+    ratio: Ratio
+    noise_floor: float
+    against: str
+    """Id of the model, or the file, that is compared with."""
+
+
+def applies_to(gate: LatencyGateSpec, profile: StageProfile) -> bool:
+    """Say whether a gate limits a profile."""
+    setting = profile.setting
+    return (
+        gate.stage == profile.stage
+        and (not gate.models or setting.model in gate.models)
+        and (not gate.batch_sizes or setting.batch_size in gate.batch_sizes)
+    )
+
+
+def decide_limits(gate: LatencyGateSpec, profile: StageProfile) -> tuple[LatencyGateResult, ...]:
+    """Decide the limits of a gate that need nothing to compare with: max_ms and min_per_s.
+
+    The interval of the median decides; timings that never became steady decide nothing.
+    """
+    results = []
+    if gate.max_ms is not None:
+        results.append(_decided(gate, profile, "max_ms", gate.max_ms))
+    if gate.min_per_s is not None:
+        results.append(_decided(gate, profile, "min_per_s", gate.min_per_s))
+    return tuple(results)
+
+
+def decide_slowdown(
+    gate: LatencyGateSpec, profile: StageProfile, measured: MeasuredRatio
+) -> LatencyGateResult:
+    """Decide max_slowdown. A limit below the noise of this machine is refused: an error that names it."""
+    limit = _slowdown_of(gate)
+    ratio = measured.ratio
+    if measured.noise_floor > limit:
+        return undecided_slowdown(
+            gate,
+            profile,
+            f"{limit:.1%} is below this machine's noise floor of {measured.noise_floor:.1%}: raise it, time "
+            "more blocks, or use a quieter machine (see clipeval doctor)",
+            against=measured.against,
+            noise_floor=measured.noise_floor,
+        )
+    state: Verdict = ratio_verdict(ratio, margin=limit)
+    value, low, high = (end - 1 for end in (ratio.value, ratio.low, ratio.high))
+    message = (
+        f"{_what(profile)} takes {value:+.1%} [{low:+.1%}, {high:+.1%}] longer than {measured.against}; "
+        f"at most {limit:+.1%}"
+    )
+    return _enforced(
+        gate,
+        LatencyGateResult(
+            model=profile.setting.model,
+            point=_point(profile),
+            kind="max_slowdown",
+            limit=limit,
+            value=value,
+            low=low,
+            high=high,
+            state=state,
+            message=message,
+            against=measured.against,
+            noise_floor=measured.noise_floor,
+        ),
+    )
+
+
+def undecided_slowdown(
+    gate: LatencyGateSpec,
+    profile: StageProfile,
+    cause: str,
+    *,
+    against: str | None = None,
+    noise_floor: float | None = None,
+) -> LatencyGateResult:
+    """Say why there is nothing to decide max_slowdown with: an error, never pass or fail."""
+    return LatencyGateResult(
+        model=profile.setting.model,
+        point=_point(profile),
+        kind="max_slowdown",
+        limit=_slowdown_of(gate),
+        state="error",
+        message=f"{_what(profile)}: {cause}",
+        against=against,
+        noise_floor=noise_floor,
+    )
+
+
+def _slowdown_of(gate: LatencyGateSpec) -> float:
+    assert gate.max_slowdown is not None
+    return gate.max_slowdown
+
+
+def _decided(
+    gate: LatencyGateSpec, profile: StageProfile, kind: LatencyGateKind, limit: float
+) -> LatencyGateResult:
+    summary = profile.summary
+    if summary is None or summary.low_s is None or summary.high_s is None:
+        cause = profile.problem or "too few calls for an interval of the median"
+        return LatencyGateResult(
+            model=profile.setting.model,
+            point=_point(profile),
+            kind=kind,
+            limit=limit,
+            state="error",
+            message=f"{_what(profile)}: {cause}",
+        )
+    if kind == "max_ms":
+        value, low, high = (
+            MS_PER_S * end for end in (summary.median_s, summary.low_s, summary.high_s)
+        )
+        keeps, breaks = high <= limit, low > limit
+        said = f"takes {value:.3g} ms [{low:.3g}, {high:.3g}]; at most {limit:g} ms"
+    else:
+        size = profile.setting.batch_size
+        value, low, high = (size / end for end in (summary.median_s, summary.high_s, summary.low_s))
+        keeps, breaks = low >= limit, high < limit
+        said = f"does {value:.4g} a second [{low:.4g}, {high:.4g}]; at least {limit:g}"
+    state: Verdict = "pass" if keeps else "fail" if breaks else "inconclusive"
+    message = f"{_what(profile)} {said}"
+    if not profile.is_steady:
+        state, message = "inconclusive", f"{message}; but its timings never became steady"
+    return _enforced(
+        gate,
+        LatencyGateResult(
+            model=profile.setting.model,
+            point=_point(profile),
+            kind=kind,
+            limit=limit,
+            value=value,
+            low=low,
+            high=high,
+            state=state,
+            message=message,
+        ),
+    )
+
+
+def _enforced(gate: LatencyGateSpec, result: LatencyGateResult) -> LatencyGateResult:
+    """Turn an inconclusive result into a failure where the gate asks for certainty."""
+    if result.state != "inconclusive" or gate.on_inconclusive == "warn":
+        return result
+    message = f"{result.message}; on_inconclusive is fail, so this fails"
+    return replace(result, state="fail", message=message)
+
+
+def _point(profile: StageProfile) -> LatencyPoint:
+    return LatencyPoint.of(profile.stage, profile.setting)
+
+
+def _what(profile: StageProfile) -> str:
+    return f"{profile.setting.model}, {_point(profile)}"

@@ -1,0 +1,86 @@
+"""From a Vega-Lite specification to the SVG that stands in the page.
+
+No script of a chart runs in the reader's browser: docs/design/007-charts.md says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+from markupsafe import Markup, escape
+
+from clipeval.report.format import visible
+
+VEGA_LITE = "6.4"
+Spec = Mapping[str, Any]
+
+_CONFIG: Spec = {
+    "aria": False,
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--quiet)",
+        "titleColor": "var(--quiet)",
+        "gridColor": "var(--rule)",
+        "domainColor": "var(--strong-rule)",
+        "tickColor": "var(--strong-rule)",
+        "titleFontWeight": 400,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "labelLimit": 320,
+    },
+    "header": {
+        "labelColor": "var(--ink)",
+        "labelFontSize": 13,
+        "labelFontWeight": 600,
+        "labelLimit": 640,
+    },
+    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--quiet)", "titleFontWeight": 400},
+    "text": {"color": "var(--ink)", "fontSize": 12},
+}
+"""Colours are the page's own variables, so that a chart follows its light and dark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing, and what it shows in a sentence for whoever does not see it."""
+
+    svg: Markup
+    title: str
+    summary: str
+
+
+def draw(spec: Spec, *, title: str, summary: str) -> Chart:
+    """Draw a chart.
+
+    Args:
+        spec: Vega-Lite, without its config; values in it may be hostile.
+        title: heading of the figure.
+        summary: what it shows, for screen readers.
+    """
+    whole = {**_shown(spec), "config": _CONFIG}
+    drawn = vl_convert.vegalite_to_svg(whole, vl_version=VEGA_LITE)
+    opening, _, rest = drawn.partition(">")
+    view_box = opening.partition('viewBox="')[2].partition('"')[0]
+    width = view_box.split()[2]
+    label = escape(visible(f"{title}. {summary}"))
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{label}" '
+        f'viewBox="{view_box}" width="{width}">{rest}'
+    )
+    return Chart(svg=Markup(svg), title=title, summary=summary)  # noqa: S704 (Vega escapes all text)
+
+
+def _shown(found: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Replace what cannot be shown in every text of a specification."""
+    if isinstance(found, str):
+        return visible(found)
+    if isinstance(found, Mapping):
+        return {key: _shown(value) for key, value in found.items()}
+    if isinstance(found, Sequence):
+        return [_shown(one) for one in found]
+    return found

@@ -1,0 +1,191 @@
+"""Latency: limits, timings stage by stage, and the charts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipeval.records import LatencyGateResult, RunRecord, Verdict
+from clipeval.records.latency import BenchmarkRecord, LatencySummary, StageProfile, Tradeoff
+from clipeval.records.latency_gates import LatencyGateKind, LatencySetting
+from clipeval.report import format as fmt
+from clipeval.report.charts import (
+    Chart,
+    batch_sweep_chart,
+    distribution_chart,
+    roofline_chart,
+    tradeoff_chart,
+)
+from clipeval.report.views.gates import MARKS
+from clipeval.report.views.numbers import ABSENT, Number, exact
+from clipeval.wording import count
+
+_LIMITS: dict[LatencyGateKind, str] = {
+    "max_ms": "at most {:g} ms",
+    "min_per_s": "at least {:g} a second",
+    "max_slowdown": "at most {:+.1%}",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRow:
+    """One limit on one stage of one model."""
+
+    state: Verdict
+    mark: str
+    model: str
+    stage: str
+    setting: str
+    limit: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimingRow:
+    """One stage of one model in one setting."""
+
+    model: str
+    setting: str
+    batch_size: Number
+    stage: str
+    median: Number
+    interval: str
+    iqr: Number
+    p95: Number
+    per_s: Number
+    of_peak: Number
+    memory: Number
+    doubts: tuple[str, ...]
+    """Why the timing is to be taken with care."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeoffRow:
+    """What one model takes, and how often it is right."""
+
+    dataset: str
+    template: str
+    model: str
+    setting: str
+    median: Number
+    top1: Number
+    interval: str
+    is_on_front: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyView:
+    """The whole section."""
+
+    lead: str
+    problems: tuple[str, ...]
+    limits: tuple[LimitRow, ...]
+    timings: tuple[TimingRow, ...]
+    tradeoffs: tuple[TradeoffRow, ...]
+    charts: tuple[Chart, ...]
+
+
+def latency_view(record: RunRecord, benchmark: BenchmarkRecord | None) -> LatencyView | None:
+    """Build the section; None if nothing was timed, or was to be."""
+    latency = record.latency
+    if latency is None and benchmark is None:
+        return None
+    profiles = () if benchmark is None else benchmark.profiles
+    tradeoffs = () if benchmark is None else benchmark.tradeoffs
+    return LatencyView(
+        lead=_lead(profiles),
+        problems=() if latency is None else latency.problems,
+        limits=() if latency is None else tuple(map(_limit_row, latency.gates)),
+        timings=tuple(map(_timing_row, profiles)),
+        tradeoffs=tuple(map(_tradeoff_row, tradeoffs)),
+        charts=() if benchmark is None else _charts(benchmark),
+    )
+
+
+def _lead(profiles: Sequence[StageProfile]) -> str:
+    n_calls = sum(len(one.samples_s) for one in profiles)
+    settings = len(dict.fromkeys(one.setting for one in profiles))
+    return (
+        f"{count(n_calls, 'call')} timed in {count(settings, 'setting')}, the device waited for, nothing "
+        "cached. p95 is stated from 130 calls on."
+    )
+
+
+def _charts(benchmark: BenchmarkRecord) -> tuple[Chart, ...]:
+    drawn = (
+        distribution_chart(benchmark.profiles),
+        batch_sweep_chart(benchmark.sweeps),
+        roofline_chart(benchmark),
+        tradeoff_chart(benchmark.tradeoffs),
+    )
+    return tuple(chart for chart in drawn if chart is not None)
+
+
+def _limit_row(gate: LatencyGateResult) -> LimitRow:
+    point = gate.point
+    return LimitRow(
+        state=gate.state,
+        mark=MARKS[gate.state],
+        model=gate.model,
+        stage=point.stage,
+        setting=f"{point.device} {point.precision} {point.backend}, batch {point.batch_size}",
+        limit=_LIMITS[gate.kind].format(gate.limit),
+        message=gate.message,
+    )
+
+
+def _timing_row(one: StageProfile) -> TimingRow:
+    summary = one.summary
+    doubts = [] if summary is not None else [one.problem]
+    if not one.is_steady:
+        doubts.append("unsteady")
+    if one.drift is not None:
+        doubts.append(f"drifts {one.drift:+.0%}")
+    return TimingRow(
+        model=one.setting.model,
+        setting=_setting(one.setting),
+        batch_size=Number(str(one.setting.batch_size), str(one.setting.batch_size)),
+        stage=one.stage,
+        median=_seconds(None if summary is None else summary.median_s),
+        interval=_interval(summary),
+        iqr=_seconds(None if summary is None or summary.n == 1 else summary.q3_s - summary.q1_s),
+        p95=_seconds(None if summary is None else summary.p95_s),
+        per_s=ABSENT
+        if one.items_per_s is None
+        else Number(f"{one.items_per_s:,.1f}", exact(one.items_per_s)),
+        of_peak=ABSENT
+        if one.flop_share is None
+        else Number(fmt.percent(one.flop_share), exact(one.flop_share)),
+        memory=ABSENT
+        if one.memory is None
+        else Number(fmt.size(one.memory.rss_bytes), str(one.memory.rss_bytes)),
+        doubts=tuple(doubts),
+    )
+
+
+def _tradeoff_row(one: Tradeoff) -> TradeoffRow:
+    return TradeoffRow(
+        dataset=one.dataset,
+        template=one.template,
+        model=one.setting.model,
+        setting=f"{_setting(one.setting)}, batch {one.setting.batch_size}",
+        median=_seconds(one.median_s),
+        top1=Number(fmt.percent(one.top1), exact(one.top1)),
+        interval=fmt.interval("top1", one.top1_low, one.top1_high),
+        is_on_front=one.is_on_front,
+    )
+
+
+def _setting(setting: LatencySetting) -> str:
+    threads = count(setting.n_threads, "thread")
+    return f"{setting.device} {setting.precision} {setting.backend}, {threads}"
+
+
+def _seconds(seconds: float | None) -> Number:
+    return ABSENT if seconds is None else Number(fmt.latency(seconds), exact(seconds))
+
+
+def _interval(summary: LatencySummary | None) -> str:
+    if summary is None or summary.low_s is None or summary.high_s is None:
+        return ""
+    return f"[{fmt.latency(summary.low_s)}, {fmt.latency(summary.high_s)}]"
