@@ -1,6 +1,7 @@
 """What `clipeval bench --against` says of models that are the same, and of one that is slower.
 
-    python benchmarks/latency_verdicts.py --comparisons 10
+    python benchmarks/latency_verdicts.py --base tiny --comparisons 10
+    python benchmarks/latency_verdicts.py --base ViT-B-32/random --comparisons 0 --extra-block
 
 The same model against itself, so many times, and with one more block in its image tower, with random weights:
 fresh processes in the order A, B, B, A, one noise floor for all.
@@ -48,8 +49,13 @@ def with_one_more_block(name: str, folder: Path) -> str:
 def main() -> None:
     """Measure, and print a table as it grows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="ViT-B-32")
-    parser.add_argument("--comparisons", type=int, default=10, metavar="N")
+    parser.add_argument("--base", default="ViT-B-32/random", metavar="MODEL")
+    parser.add_argument(
+        "--comparisons", type=int, default=10, metavar="N", help="of the model with itself"
+    )
+    parser.add_argument(
+        "--extra-block", action="store_true", help="also with one block more; for NAME/random"
+    )
     parser.add_argument("--blocks", type=int, default=6, metavar="N")
     parser.add_argument("--samples", type=int, default=10, metavar="N")
     parser.add_argument("--margins", type=float, nargs="+", default=[0.05, 0.10])
@@ -65,17 +71,16 @@ def main() -> None:
     pairs = PairedProfiles(
         profile=FreshProcess(request=request), n_blocks=args.blocks, progress=SilentProgress()
     )
-    base = f"{args.model}/random"
-    (floor,) = pairs.noise_floors(base).values()
-    print(f"{base}, encode_image, batch 1: noise floor {floor:.1%}", flush=True)
+    (floor,) = pairs.noise_floors(args.base).values()
+    print(f"{args.base}, encode_image, batch 1: noise floor {floor:.1%}", flush=True)
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        candidates = {
-            **{f"itself {i + 1}": base for i in range(args.comparisons)},
-            "one more block": with_one_more_block(args.model, Path(folder)),
-        }
+        candidates = {f"itself {i + 1}": args.base for i in range(args.comparisons)}
+        if args.extra_block:
+            name = args.base.removesuffix("/random")
+            candidates["one more block"] = with_one_more_block(name, Path(folder))
         for name, candidate in candidates.items():
-            (ratio,) = pairs.ratios(base, candidate).values()
+            (ratio,) = pairs.ratios(args.base, candidate).values()
             verdicts = {margin: ratio_verdict(ratio, margin=margin) for margin in args.margins}
             found.append({"candidate": name, **asdict(ratio), "verdicts": verdicts})
             said = ", ".join(f"{margin:.0%}: {verdict}" for margin, verdict in verdicts.items())

@@ -20,7 +20,7 @@ GC_THRESHOLD = 100_000
 
 def main(asked: Path, found: Path) -> int:
     """Profile what a file asks for, write what was found, and return the exit code."""
-    from clipeval.api.benching import bench  # torch: with garbage collected less often by now
+    from clipeval.api.benching import bench  # noqa: PLC0415 (torch: garbage is collected less often by now)
 
     request = TypeAdapter(BenchRequest).validate_json(asked.read_bytes())
     try:
