@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for annotations alone: `--help` does without
         BatchSweep,
         BenchmarkRecord,
         LatencyComparison,
+        PeakMemory,
         StageProfile,
         Tradeoff,
     )
@@ -37,6 +38,15 @@ def profile_tables(record: BenchmarkRecord) -> list[Table]:
         own = [profile for profile in record.profiles if profile.setting == setting]
         tables.append(_table(title, own))
     return tables
+
+
+def size_lines(record: BenchmarkRecord) -> list[str]:
+    """One line a model: parameters, and operations an image and a prompt."""
+    return [
+        f"{plain(model)}: {size.n_parameters / 1e6:,.2f} M parameters, {size.flop_per_image / 1e9:,.3g} GFLOP an "
+        f"image, {size.flop_per_prompt / 1e9:,.3g} GFLOP a prompt"
+        for model, size in record.models.items()
+    ]
 
 
 def _table(title: str, profiles: list[StageProfile]) -> Table:
@@ -77,9 +87,21 @@ def _row(profile: StageProfile, slowest: float) -> list[str]:
         _stated(summary.p99_s, summary.n),
         "" if profile.items_per_s is None else f"{profile.items_per_s:,.1f}",
         "" if profile.flop_share is None else f"{profile.flop_share:.0%}",
-        "" if profile.memory is None else f"{profile.memory.rss_bytes / 2**20:,.0f} MiB",
+        "" if profile.memory is None else _memory(profile.memory),
         f"[cyan]{bar}[/] " + " ".join(marks),
     ]
+
+
+def _memory(memory: PeakMemory) -> str:
+    """Say what was in use at most: of the process, and of a GPU what tensors took of what torch reserved."""
+    text = f"{memory.rss_bytes / 2**20:,.0f} MiB"
+    if memory.device_allocated_bytes is None or memory.device_reserved_bytes is None:
+        return text
+    allocated, reserved = (
+        memory.device_allocated_bytes / 2**20,
+        memory.device_reserved_bytes / 2**20,
+    )
+    return f"{text}, GPU {allocated:,.0f} of {reserved:,.0f} MiB"
 
 
 def _stated(seconds: float | None, n: int) -> str:

@@ -12,6 +12,7 @@ from clipeval import api
 from clipeval.cli.bench_tables import (
     latency_comparison_table,
     profile_tables,
+    size_lines,
     sweep_table,
     tradeoff_table,
 )
@@ -72,6 +73,8 @@ def profile(
 
 def _print(record: BenchmarkRecord) -> None:
     print_notices(record.notices)
+    for line in size_lines(record):
+        out.print(line)
     for table in profile_tables(record):
         out.print(table)
     for sweep in record.sweeps:

@@ -12,6 +12,7 @@ from clipeval import api
 from clipeval.cli.bench_tables import (
     latency_gates_table,
     profile_tables,
+    size_lines,
     sweep_table,
     tradeoff_table,
 )
@@ -278,6 +279,8 @@ def _print_latency(record: RunRecord, folder: Path) -> None:
     if record.latency is None:
         return
     if (benchmark := api.read_timings(folder)) is not None:
+        for line in size_lines(benchmark):
+            out.print(line)
         for table in profile_tables(benchmark):
             out.print(table)
         for sweep in benchmark.sweeps:

@@ -31,8 +31,8 @@ MAX_NAMED = 10
 FAST_DECODE_GAP = 2
 """`decode: fast` leaves a picture at least so many times as large as the model's input, so that most of the
 shrinking is still the model's own. Source: `reducing_gap` of Pillow's Image.thumbnail."""
-IMAGES_A_PART = 4096
-"""Encoded images that a run which is killed loses at most."""
+IMAGES_A_PART, SECONDS_A_PART = 4096, 60.0
+"""Whichever comes first ends a part: what a run that is killed loses at most."""
 
 
 Remember = Callable[[Sequence[str], FloatArray], None]
@@ -159,6 +159,8 @@ class _Rows:
         self._blocks: list[FloatArray] = []
         """Of the part that is being filled."""
         self._n_handed_on = 0
+        self._began_s = time.monotonic()
+        """Beginning of the part."""
         self.indices: list[int] = []
         self.contents: list[str] = []
 
@@ -172,7 +174,8 @@ class _Rows:
         self._blocks.append(embeddings.numpy())
         self.indices.extend(batch.indices)
         self.contents.extend(batch.contents)
-        if len(self.indices) - self._n_handed_on >= IMAGES_A_PART:
+        is_full = len(self.indices) - self._n_handed_on >= IMAGES_A_PART
+        if is_full or time.monotonic() - self._began_s >= SECONDS_A_PART:
             self.finish()
 
     @contextmanager
@@ -205,7 +208,7 @@ class _Rows:
         _check_finite(part, names, self._model)
         if self._remember is not None:
             self._remember(self.contents[start:], part)
-        self._n_handed_on = len(self.indices)
+        self._n_handed_on, self._began_s = len(self.indices), time.monotonic()
 
 
 def _check_failures(

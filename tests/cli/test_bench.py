@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -14,6 +15,9 @@ class TestBench:
         file = tmp_path / "bench.json"
         ended = clipeval(*BENCH, "--batch", "1", "4", "--json", str(file))
         assert ended.code == 0
+        assert re.search(
+            r"tiny: [\d.]+ M parameters, [\d.]+ GFLOP an image, [\d.]+ GFLOP a", ended.out
+        )
         for text in (*STAGES, "tiny on cpu, fp32, torch, batch 1", "batch 4", "n too small", "MiB"):
             assert text in ended.out
         record = store.read_benchmark(file)

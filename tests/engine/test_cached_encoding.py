@@ -228,6 +228,17 @@ class TestInterrupted:
         assert tower.image_calls == [4, 4, 4]
         same_rows(whole, encode(stand_in(), pictures(20), cache=None))
 
+    def test_a_part_ends_after_a_minute_too(
+        self, stand_in, towers, pictures, encode, monkeypatch, cache
+    ):
+        monkeypatch.setattr("clipeval.encode.images.SECONDS_A_PART", 0.0)
+        stored = []
+        encode(
+            stand_in(towers(before=lambda n_rows: stored.append(cache.count_entries()))),
+            pictures(12),
+        )
+        assert stored == [0, 4, 8]  # a process that is killed then has these
+
     def test_a_refused_data_set_too(self, stand_in, pictures, encode, any_parts, cache):
         with pytest.raises(DatasetError):
             encode(stand_in(), pictures(11, broken=(10,)))
