@@ -43,8 +43,8 @@ def profile_tables(record: BenchmarkRecord) -> list[Table]:
 def size_lines(record: BenchmarkRecord) -> list[str]:
     """One line a model: parameters, and operations an image and a prompt."""
     return [
-        f"{plain(model)}: {size.n_parameters / 1e6:,.2f} M parameters, {size.flop_per_image / 1e9:,.3g} GFLOP an "
-        f"image, {size.flop_per_prompt / 1e9:,.3g} GFLOP a prompt"
+        f"{plain(model)}: {size.n_parameters / 1e6:,.2f} M parameters, "
+        f"{size.flop_per_image / 1e9:,.3g} GFLOP an image, {size.flop_per_prompt / 1e9:,.3g} GFLOP a prompt"
         for model, size in record.models.items()
     ]
 
