@@ -1,0 +1,123 @@
+"""The report as Chromium shows it: sorted, searched, linked to, dark, narrow, printed, and hostile."""
+
+import pytest
+
+from clipeval.report import render_html
+from tests.report import test_report_comparisons
+from tests.report.conftest import HOSTILE, make_thumbnails, render
+from tests.report.test_report_latency import latency_run, make_benchmark, make_gate
+
+NARROW = {"viewport": {"width": 360, "height": 740}}
+
+
+@pytest.fixture
+def report(quickstart):
+    return render(quickstart, thumbnails=make_thumbnails(quickstart.cells[0]))
+
+
+def columns(page, caption, column):
+    """Texts of one column of the table with a caption."""
+    return page.evaluate(
+        """([caption, column]) => {
+            const table = [...document.querySelectorAll("caption")]
+                .find((one) => one.textContent.startsWith(caption)).closest("table");
+            return [...table.tBodies[0].rows].map((row) => row.cells[column].textContent.trim());
+        }""",
+        [caption, column],
+    )
+
+
+def test_it_opens_without_a_word(opened, report):
+    page = opened(report)
+    assert page.title().startswith("FAIL ")
+    assert page.locator("h1").inner_text()
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened, report):
+    page = opened(report)
+    head = page.locator("table.gates th button", has_text="Cell")
+    head.click()
+    ascending = columns(page, "Gates", 1)
+    assert ascending == sorted(ascending)
+    head.click()
+    assert columns(page, "Gates", 1) == ascending[::-1]
+    assert page.locator("table.gates th[aria-sort=descending]").count() == 1
+
+
+def test_headings_are_reached_and_used_by_the_keyboard(opened, report):
+    page = opened(report)
+    button = page.locator("table.gates th button", has_text="Cell")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("table.gates th[aria-sort=ascending]").count() == 1
+
+
+def test_a_link_to_a_closed_section_opens_it(opened, report):
+    page = opened(report)
+    closed = page.locator("details.cell:not([open])").first.get_attribute("id")
+    linked = opened(report, fragment=f"#{closed}")
+    assert linked.locator(f"#{closed}").get_attribute("open") is not None
+
+
+def test_dark_where_the_reader_wants_it_dark(opened, report):
+    colours = [
+        opened(report, color_scheme=scheme).evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
+        for scheme in ("light", "dark")
+    ]
+    light, dark = (sum(map(int, one[4:-1].split(", "))) for one in colours)
+    assert light > 700
+    assert dark < 150
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_follow_the_colours_of_the_page(opened, scheme):
+    html = render_html(latency_run(make_gate()), (), (), make_benchmark())
+    page = opened(html, color_scheme=scheme)
+    ink, drawn = page.evaluate(
+        """() => {
+            const probe = document.createElement("i");
+            document.body.append(probe);
+            probe.style.setProperty("color", "var(--ink)");
+            const text = [...document.querySelectorAll("svg.chart text")]
+                .find((one) => one.getAttribute("fill") === "var(--ink)");
+            return [getComputedStyle(probe).color, getComputedStyle(text).fill];
+        }"""
+    )
+    assert ink == drawn
+
+
+def test_nothing_sticks_out_on_a_telephone(opened, report):
+    for html in (report, render_html(latency_run(make_gate()), (), (), make_benchmark())):
+        page = opened(html, **NARROW)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_it_prints(opened, report):
+    assert opened(report).pdf().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(opened, report, scheme):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
+    )
+    for html in (report, render_html(latency_run(make_gate()), (), (), make_benchmark())):
+        page = opened(html, color_scheme=scheme)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        found = axe.Axe().run(page)
+        assert [
+            (one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]
+        ] == []
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_names_run_nothing(opened, hostile):
+    """Whatever ran would alert, ask for something or complain, which `opened` does not bear."""
+    page = opened(render(test_report_comparisons.TestSafety.hostile_run(hostile)))
+    assert page.evaluate("document.querySelectorAll('script').length") == 1
+    gate = make_gate(message=hostile, model=hostile)
+    latency = latency_run(gate, problems=(hostile,), verdict="error")
+    opened(render_html(latency, (), (), make_benchmark(hostile)))
