@@ -5,6 +5,7 @@ No script of a chart runs in the reader's browser: docs/design/007-charts.md say
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from clipeval.report.format import visible
 VEGA_LITE = "6.4"
 Spec = Mapping[str, Any]
 
+_GROUP, _ROLE = re.compile(r"<g\b[^>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
+"""Angles in texts are escaped, so that only tags of Vega's own begin so."""
 _CONFIG: Spec = {
     "aria": False,
     "background": None,
@@ -70,9 +73,14 @@ def draw(spec: Spec, *, title: str, summary: str) -> Chart:
     label = escape(visible(f"{title}. {summary}"))
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{label}" '
-        f'viewBox="{view_box}" width="{width}">{rest}'
+        f'viewBox="{view_box}" width="{width}">{_GROUP.sub(_without_roles, rest)}'
     )
     return Chart(svg=Markup(svg), title=title, summary=summary)  # noqa: S704 (Vega escapes all text)
+
+
+def _without_roles(group: re.Match[str]) -> str:
+    """Take the roles out of a group's tag: the drawing as a whole is one picture."""
+    return _ROLE.sub("", group.group())
 
 
 def _shown(found: Any) -> Any:  # noqa: ANN401 (JSON)
