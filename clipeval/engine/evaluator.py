@@ -21,7 +21,7 @@ from clipeval.engine.precision_cost import (
     sampled_indices,
 )
 from clipeval.engine.results import ScoredCell, cell_result, predictions_of
-from clipeval.engine.thumbnails import thumbnails_of_errors
+from clipeval.engine.thumbnails import thumbnails_worth_a_look
 from clipeval.errors import ClipEvalError, without_traceback
 from clipeval.plan import Cell
 from clipeval.progress import Progress, SilentProgress
@@ -227,7 +227,7 @@ class Evaluator:
         return EvaluatedCell(
             cell_result(scored, _distinct(notices)),
             predictions_of(scored),
-            thumbnails_of_errors(scored),
+            thumbnails_worth_a_look(scored),
         )
 
     def _score(

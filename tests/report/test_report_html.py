@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from clipeval.errors import StoreError
@@ -267,6 +268,37 @@ class TestMistakes:
         assert not page.all("img")
         assert len(page.all("div", class_="no-image")) == 2
 
+    def test_least_sure_ones_are_shown_where_most_have_thumbnails(self):
+        cell = make_cell()
+        kept = [
+            Thumbnail(dataset=cell.dataset.key, sample_id=f"s{i:04d}", webp=webp(i))
+            for i in range(10)
+        ]
+        page = page_of(make_run([cell]), thumbnails=kept)
+        assert "Least sure 10 of 10, least confident first." in [
+            one.words for one in page.all("h4")
+        ]
+        least_sure = page.all("div", class_="gallery")[1]
+        confidences = [
+            float(one.words.partition("%")[0].split()[-1])
+            for one in page.inside(least_sure, "figure")
+        ]
+        assert confidences == sorted(confidences)
+        assert page.inside(least_sure, "figure")[0].words.startswith("zero 40.0% right")
+        few = page_of(make_run([cell]), thumbnails=kept[:5])
+        assert len(few.all("div", class_="gallery")) == 1
+
+    def test_bars_are_probabilities(self):
+        cell = make_cell()
+        predictions = make_predictions(cell)
+        page = page_of(make_run([cell]))
+        figure = page.all("figure")[0]
+        widths = [float(one.attributes["width"].rstrip("%")) for one in page.inside(figure, "rect")]
+        i = predictions.sample_ids.index("s0007")
+        scores = predictions.top5_scores[i].astype(float)
+        expected = 100 * float(predictions.confidence[i]) * np.exp(scores - scores[0])
+        assert widths == pytest.approx(list(expected), abs=0.01)
+
     def test_cap_is_stated(self):
         cell = make_cell(confusion=((4, 61, 0), (0, 2, 0), (0, 0, 2)))
         page = page_of(make_run([cell]))
@@ -427,7 +459,8 @@ class TestSafety:
             "html", "head", "meta", "title", "style", "body", "header", "nav", "main", "footer", "section", "article",
             "div", "p", "h1", "h2", "h3", "h4", "ul", "ol", "li", "a", "dl", "dt", "dd", "table", "caption", "thead",
             "tbody", "tr", "th", "td", "svg", "line", "rect", "span", "b", "small", "strong", "code", "pre", "bdi",
-            "time", "details", "summary", "figure", "figcaption", "br", "script",
+            "time", "details", "summary", "figure", "figcaption", "br", "script", "form", "label", "input", "select",
+            "option", "datalist", "button", "output",
         }  # fmt: skip
         attributes = {key for one in page.elements for key in one.attributes}
         assert not [key for key in attributes if key.startswith("on") or key in {"style", "srcdoc"}]

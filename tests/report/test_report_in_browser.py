@@ -121,3 +121,72 @@ def test_hostile_names_run_nothing(opened, hostile):
     gate = make_gate(message=hostile, model=hostile)
     latency = latency_run(gate, problems=(hostile,), verdict="error")
     opened(render_html(latency, (), (), make_benchmark(hostile)))
+
+
+class TestFilter:
+    def shown(self, page, selector):
+        return page.locator(f"{selector}:visible").count()
+
+    def test_a_class_leaves_its_rows_and_the_images_it_is_the_truth_or_the_prediction_of(
+        self, opened, report
+    ):
+        page = opened(report)
+        page.evaluate(
+            "document.querySelectorAll('details.cell').forEach((one) => { one.open = true; })"
+        )
+        n_all = self.shown(page, "figure[data-class]")
+        page.get_by_label("Class", exact=True).fill("one")
+        names = page.locator("figure[data-class]:visible").evaluate_all(
+            "(all) => all.map((one) => [one.dataset.class, one.dataset.predicted])"
+        )
+        assert 0 < len(names) < n_all
+        assert all("one" in pair for pair in names)
+        rows = page.locator("table.classes tr[data-class]:visible").evaluate_all(
+            "(all) => [...new Set(all.map((one) => one.dataset.class))]"
+        )
+        assert rows == ["one"]
+        page.get_by_role("button", name="Show all").click()
+        assert self.shown(page, "figure[data-class]") == n_all
+
+    def test_part_of_a_name_is_looked_for_in_all_names(self, opened, report):
+        page = opened(report)
+        page.get_by_label("Class", exact=True).fill("R")
+        rows = page.locator("table.classes tr[data-class]:not([hidden])").evaluate_all(
+            "(all) => [...new Set(all.map((one) => one.dataset.class))]"
+        )
+        assert sorted(rows) == ["green", "red", "zero"]
+
+    def test_a_link_says_what_is_shown_and_survives_a_reload(self, opened, report):
+        page = opened(report)
+        page.get_by_label("Template", exact=True).select_option("bare")
+        page.get_by_label("Class", exact=True).fill("red")
+        assert page.evaluate("location.hash") == "#class=red&template=bare"
+        for _ in range(2):
+            assert page.get_by_label("Template", exact=True).input_value() == "bare"
+            assert page.get_by_label("Class", exact=True).input_value() == "red"
+            assert self.shown(page, "details.cell") == 2
+            assert page.locator("details.cell[open]:visible").count() == 2
+            assert page.locator("#filter output").inner_text().startswith("2 of 5 cells, 1 class")
+            page.reload()
+
+    def test_such_a_link_from_elsewhere(self, opened, report):
+        page = opened(report, fragment="#template=number")
+        assert self.shown(page, "details.cell") == 1
+        page.evaluate("location.hash = '#dataset=ink'")
+        page.wait_for_function(
+            "document.querySelectorAll('details.cell:not([hidden])').length === 2"
+        )
+
+    def test_a_name_that_nothing_has(self, opened, report):
+        page = opened(report)
+        page.get_by_label("Class", exact=True).fill("nothing")
+        assert self.shown(page, "figure[data-class]") == 0
+        content = page.locator(".gallery").first.evaluate(
+            "(one) => getComputedStyle(one, '::after').content"
+        )
+        assert content == '"None of those shown here."'
+
+    def test_without_scripts_there_is_no_filter_and_all_is_there(self, opened, report):
+        page = opened(report, java_script_enabled=False)
+        assert page.locator("#filter").is_hidden()
+        assert page.locator("details.cell").count() == 5

@@ -37,12 +37,96 @@ function keyOf(cell, isNumber) {
   return cell.dataset.value ? Number(cell.dataset.value) : null;
 }
 
+// What to show: cells by template, model and data set; rows and images by class, true or predicted.
+// `#class=pizza&template=plate` says the same, so that a view can be linked to.
+const filter = document.getElementById("filter");
+const FIELDS = ["class", "template", "model", "dataset"];
+
+function prepareFilter() {
+  const classes = [...document.querySelectorAll("tr[data-class]")].map((one) => one.dataset.class);
+  addOptions(document.getElementById("filter-classes"), classes);
+  const cells = [...document.querySelectorAll("details.cell")];
+  for (const name of FIELDS.slice(1)) {
+    const select = filter.elements[name];
+    addOptions(select, cells.map((cell) => cell.dataset[name]));
+    select.parentNode.hidden = select.options.length < 3;
+  }
+  filter.hidden = false;
+  filter.addEventListener("input", () => { writeHash(); applyFilter(); });
+  filter.addEventListener("reset", () => setTimeout(() => { writeHash(); applyFilter(); }));
+  filter.addEventListener("submit", (event) => event.preventDefault());
+}
+
+function addOptions(list, values) {
+  for (const value of new Set(values)) {
+    const option = document.createElement("option");
+    option.value = value;
+    option.textContent = value;
+    list.append(option);
+  }
+}
+
+function applyFilter() {
+  const wanted = Object.fromEntries(FIELDS.map((name) => [name, filter.elements[name].value]));
+  const matches = classMatcher(wanted.class);
+  const cells = [...document.querySelectorAll("details.cell")];
+  const shown = cells.filter((cell) => {
+    cell.hidden = FIELDS.slice(1).some((name) => wanted[name] && cell.dataset[name] !== wanted[name]);
+    return !cell.hidden;
+  });
+  for (const one of document.querySelectorAll("[data-class]")) {
+    one.hidden = !matches(one.dataset.class) && !(one.dataset.predicted && matches(one.dataset.predicted));
+  }
+  for (const list of document.querySelectorAll("[data-filtered]")) {
+    list.dataset.filtered = [...list.children].every((one) => one.hidden) ? "none" : "";
+  }
+  const isActive = FIELDS.some((name) => wanted[name]);
+  if (isActive && shown.length <= 3) for (const cell of shown) cell.open = true;
+  filter.querySelector("output").textContent = isActive ? account(cells.length, shown, wanted.class) : "";
+}
+
+// The whole name of a class means that class; anything else is looked for in all names.
+function classMatcher(text) {
+  const known = [...document.getElementById("filter-classes").options].some((one) => one.value === text);
+  const part = text.trim().toLowerCase();
+  if (!part) return () => true;
+  return known ? (name) => name === text : (name) => name.toLowerCase().includes(part);
+}
+
+function account(nCells, shown, text) {
+  const cells = `${shown.length} of ${nCells} cells`;
+  if (!text) return cells;
+  const rows = shown.flatMap((cell) => [...cell.querySelectorAll("table.classes tr[data-class]:not([hidden])")]);
+  const classes = new Set(rows.map((row) => row.dataset.class)).size;
+  const images = shown.flatMap((cell) => [...cell.querySelectorAll("figure[data-class]:not([hidden])")]).length;
+  return `${cells}, ${classes} ${classes === 1 ? "class" : "classes"}, ${images} ${images === 1 ? "image" : "images"}`;
+}
+
+function writeHash() {
+  const parameters = new URLSearchParams();
+  for (const name of FIELDS) if (filter.elements[name].value) parameters.set(name, filter.elements[name].value);
+  history.replaceState(null, "", parameters.size ? `#${parameters}` : "#");
+}
+
+function readHash() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  for (const name of FIELDS) filter.elements[name].value = parameters.get(name) ?? "";
+  applyFilter();
+}
+
 // A link to a closed section opens it, and so does one to a comparison, whose body holds it.
 function openTarget() {
+  if (location.hash.includes("=")) return;
   const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
   const isBody = target instanceof HTMLTableSectionElement;
   const section = isBody ? target.querySelector("details") : target;
   if (section instanceof HTMLDetailsElement) section.open = true;
 }
-addEventListener("hashchange", openTarget);
-openTarget();
+
+function followHash() {
+  if (filter && location.hash.includes("=")) readHash();
+  openTarget();
+}
+if (filter) prepareFilter();
+addEventListener("hashchange", followHash);
+followHash();

@@ -9,8 +9,8 @@ from clipeval.records import CalibrationBin, CellResult, ClassMetrics, Notice, P
 from clipeval.records.precision_costs import cost_sentence
 from clipeval.report import format as fmt
 from clipeval.report.views.confusion import HeatMap, heat_map
+from clipeval.report.views.galleries import Gallery, ThumbnailIndex, galleries
 from clipeval.report.views.grouping import cell_anchor, setting_of
-from clipeval.report.views.mistakes import Mistakes, ThumbnailIndex, mistakes
 from clipeval.report.views.numbers import (
     Metric,
     Number,
@@ -80,6 +80,7 @@ class CellView:
     anchor: str
     id: str
     dataset: str
+    model: str
     template: str
     setting: str
     is_open: bool
@@ -91,7 +92,7 @@ class CellView:
     heat_map: HeatMap | None
     pairs: tuple[PairRow, ...]
     n_more_pairs: int
-    mistakes: Mistakes | None
+    galleries: tuple[Gallery, ...]
     lacks_predictions: bool
     calibration: tuple[BinRow, ...]
     prompts: Prompts
@@ -120,6 +121,7 @@ def cell_view(
         anchor=cell_anchor(position),
         id=cell.id,
         dataset=cell.dataset.key,
+        model=cell.model.id,
         template=cell.template.id,
         setting=setting_of(cell),
         is_open=is_open,
@@ -131,7 +133,7 @@ def cell_view(
         heat_map=heat_map(cell),
         pairs=_pair_rows(cell),
         n_more_pairs=max(0, len(cell.confused_pairs) - MAX_PAIRS),
-        mistakes=mistakes(cell, predictions, thumbnails),
+        galleries=galleries(cell, predictions, thumbnails),
         lacks_predictions=predictions is None and n_wrong > 0,
         calibration=tuple(_bin_row(one) for one in cell.calibration if one.n_images),
         prompts=_prompts(cell),

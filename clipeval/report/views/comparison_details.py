@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clipeval.records import ClassDifference, Comparison, Difference, Flip, Notice, Reproduction
 from clipeval.report import format as fmt
-from clipeval.report.views.mistakes import MAX_SHOWN, ThumbnailIndex, image_uri
+from clipeval.report.views.galleries import MAX_SHOWN, ThumbnailIndex, image_uri
 from clipeval.report.views.numbers import (
     Number,
     Plot,

@@ -15,8 +15,8 @@ from clipeval.report.views.baseline import (
     holdout_views,
 )
 from clipeval.report.views.comparison_details import ComparisonDetails, comparison_details
+from clipeval.report.views.galleries import ThumbnailIndex
 from clipeval.report.views.grouping import anchors_of, comparison_anchor
-from clipeval.report.views.mistakes import ThumbnailIndex
 from clipeval.report.views.moved import against_words, mark_of, word_of
 from clipeval.report.views.numbers import (
     ABSENT,

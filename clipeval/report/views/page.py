@@ -19,9 +19,9 @@ from clipeval.report.views.account import (
 )
 from clipeval.report.views.cells import CellView, cell_view
 from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
+from clipeval.report.views.galleries import ThumbnailIndex, index_thumbnails
 from clipeval.report.views.gates import GateTable, gate_table
 from clipeval.report.views.latency import LatencyView, latency_view
-from clipeval.report.views.mistakes import ThumbnailIndex, index_thumbnails
 from clipeval.report.views.templates import TemplateTable, template_tables
 from clipeval.report.views.verdict import (
     Alarm,

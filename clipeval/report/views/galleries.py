@@ -1,8 +1,9 @@
-"""Misclassified images, the most confident first."""
+"""Images of a cell worth a look: the most confident mistakes, and those that it was least sure of."""
 
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from clipeval.report.views.numbers import Number, exact
 from clipeval.wording import count
 
 MAX_SHOWN = 24
-"""As many as the engine keeps thumbnails of; the page says how many there are in all."""
+"""Mistakes, as many as the engine keeps thumbnails of; the page says how many there are in all."""
+MAX_LEAST_SURE = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +26,20 @@ class Guess:
 
     name: str
     score: Number
+    width: str
+    """Its probability as a width: `37.21%`."""
     is_true: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistake:
-    """One misclassified image."""
+class ShownImage:
+    """One image, and what it was taken for."""
 
     image_uri: str | None
     """`data:` URI; None if the run folder has no thumbnail of it."""
     true: str
     predicted: str
+    is_right: bool
     confidence: Number
     sample_id: str
     path: str
@@ -42,12 +47,13 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mistakes:
-    """The mistakes of one cell."""
+class Gallery:
+    """Some images of one cell."""
 
+    title: str
     note: str
     """`61 images, most confident first` or what was left out."""
-    shown: tuple[Mistake, ...]
+    shown: tuple[ShownImage, ...]
 
 
 ThumbnailIndex = Mapping[tuple[str, str], bytes]
@@ -67,27 +73,49 @@ def image_uri(thumbnails: ThumbnailIndex, dataset: str, sample_id: str) -> str |
     return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
-def mistakes(
+def galleries(
     cell: CellResult, predictions: Predictions | None, thumbnails: ThumbnailIndex
-) -> Mistakes | None:
-    """Gather the most confident mistakes of a cell; None if there is none or none is known.
+) -> tuple[Gallery, ...]:
+    """Gather the images of a cell that are worth a look; nothing without predictions.
 
     Raises:
         StoreError: the predictions name a class that the data set does not have.
     """
     if predictions is None:
-        return None
+        return ()
     _check_classes(cell, predictions)
+    found = (
+        _mistakes(cell, predictions, thumbnails),
+        _least_sure(cell, predictions, thumbnails),
+    )
+    return tuple(gallery for gallery in found if gallery is not None)
+
+
+def _mistakes(
+    cell: CellResult, predictions: Predictions, thumbnails: ThumbnailIndex
+) -> Gallery | None:
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
     if not len(wrong):
         return None
     order = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
-    shown = tuple(_mistake(cell, predictions, i, thumbnails) for i in order[:MAX_SHOWN].tolist())
+    shown = tuple(_image(cell, predictions, i, thumbnails) for i in order[:MAX_SHOWN].tolist())
     if len(shown) < len(wrong):
         note = f"Showing {len(shown)} of {count(len(wrong))}, most confident first."
     else:
         note = f"All {len(wrong)}, most confident first." if len(wrong) > 1 else ""
-    return Mistakes(note=note, shown=shown)
+    return Gallery(title="Misclassified images", note=note, shown=shown)
+
+
+def _least_sure(
+    cell: CellResult, predictions: Predictions, thumbnails: ThumbnailIndex
+) -> Gallery | None:
+    """Show the images of least confidence, right or wrong; None if thumbnails of most were not kept."""
+    order = np.argsort(predictions.confidence, kind="stable")[:MAX_LEAST_SURE].tolist()
+    shown = tuple(_image(cell, predictions, i, thumbnails) for i in order)
+    if 2 * sum(one.image_uri is not None for one in shown) <= len(shown):
+        return None
+    note = f"{len(shown)} of {count(len(predictions.sample_ids))}, least confident first."
+    return Gallery(title="Least sure", note=note, shown=shown)
 
 
 def _check_classes(cell: CellResult, predictions: Predictions) -> None:
@@ -101,17 +129,20 @@ def _check_classes(cell: CellResult, predictions: Predictions) -> None:
             )
 
 
-def _mistake(
+def _image(
     cell: CellResult, predictions: Predictions, i: int, thumbnails: ThumbnailIndex
-) -> Mistake:
+) -> ShownImage:
     names = cell.dataset.class_names
     true = int(predictions.labels[i])
     confidence = float(predictions.confidence[i])
+    first = float(predictions.top5_scores[i][0])
+    # softmax: the best class's probability is known, the others' follow from the differences of logits
     best = zip(predictions.top5[i].tolist(), predictions.top5_scores[i].tolist(), strict=True)
-    return Mistake(
+    return ShownImage(
         image_uri=image_uri(thumbnails, cell.dataset.key, predictions.sample_ids[i]),
         true=names[true],
         predicted=names[int(predictions.predicted[i])],
+        is_right=int(predictions.predicted[i]) == true,
         confidence=Number(fmt.percent(confidence), exact(confidence)),
         sample_id=predictions.sample_ids[i],
         path=predictions.paths[i],
@@ -119,6 +150,7 @@ def _mistake(
             Guess(
                 name=names[index],
                 score=Number(fmt.logit(score), exact(score)),
+                width=f"{100 * confidence * math.exp(min(0.0, score - first)):.2f}%",
                 is_true=index == true,
             )
             for index, score in best
