@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 # Some environments forbid bytecode; importing torch without it takes three times as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types floors tests format clean
+.PHONY: demo test lint types floors tests example format clean
 
 demo: $(INSTALLED)
 	$(BIN)/clipeval run suites/quickstart.yaml --out reports/quickstart
@@ -27,6 +27,10 @@ floors: $(INSTALLED)
 
 tests: $(INSTALLED)
 	$(BIN)/python -m pytest -W error --timeout=600 -n auto --maxprocesses=4
+
+# What reports/example/ shows; a test says when it is stale.
+example: $(INSTALLED)
+	$(BIN)/python scripts/example_report.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -184,7 +184,7 @@ class TestFilter:
         content = page.locator(".gallery").first.evaluate(
             "(one) => getComputedStyle(one, '::after').content"
         )
-        assert content == '"None of those shown here."'
+        assert content == '"None of the images here is of such a class."'
 
     def test_without_scripts_there_is_no_filter_and_all_is_there(self, opened, report):
         page = opened(report, java_script_enabled=False)
