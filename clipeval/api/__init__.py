@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         import_outcome,
         merge_outcomes,
     )
+    from clipeval.api.past_runs import gather_history, write_history
     from clipeval.api.rendering import (
         read_timings,
         render_report,
@@ -135,6 +136,8 @@ _HOME = {
     "extra_info": "timed_stages",
     "find_distortions": "machine",
     "finish_outcomes": "outcomes",
+    "gather_history": "past_runs",
+    "write_history": "past_runs",
     "import_outcome": "outcomes",
     "list_baselines": "baselines",
     "machine_info": "timed_stages",
@@ -193,6 +196,7 @@ __all__ = [
     "extra_info",
     "find_distortions",
     "finish_outcomes",
+    "gather_history",
     "import_outcome",
     "list_baselines",
     "list_datasets",
@@ -214,6 +218,7 @@ __all__ = [
     "validate",
     "write_benchmark",
     "write_comparison",
+    "write_history",
 ]
 
 

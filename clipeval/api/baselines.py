@@ -310,6 +310,13 @@ def _doubts(record: RunRecord, run: Path) -> tuple[Notice, ...]:
         for gate in cell.gates
         if gate.state in {"fail", "error"} and gate.against != "baseline"
     ]
+    if record.latency is not None:
+        missed += list(record.latency.problems)
+        missed += [
+            gate.message
+            for gate in record.latency.gates
+            if gate.state == "fail" or (gate.state == "error" and gate.kind != "max_slowdown")
+        ]
     if missed:
         more = f" (and {len(missed) - 1} more)" if len(missed) > 1 else ""
         notices.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from clipeval.api.bench_request import BenchRequest
 from clipeval.api.fresh_process import FreshProcess, Profile
 from clipeval.api.paired_profiles import (
     PairedProfiles,
+    Ratios,
     ratios_to_stored,
     timed,
 )
@@ -84,6 +85,7 @@ def compare_latency(
         raise ConfigError(
             f"--blocks {n_blocks}: fewer than {MIN_BLOCKS} cannot tell a slowdown from chance"
         )
+    parse_model(candidate, base=Path.cwd(), where="--model")
     profile = FreshProcess(request=replace(request, has_arithmetic=False))
     if Path(against).exists():
         stored = store.read_benchmark(Path(against))
@@ -134,11 +136,8 @@ def compare_models(
     floors = pairs.noise_floors(base)
     _check_margin(floors, margin)
     ratios = pairs.ratios(base, candidate)
-    return tuple(
-        _compared(point, ratio, margin=margin, floor=floors[point])
-        for point, ratio in ratios.items()
-        if point in floors
-    )
+    cause = f"it could not be timed in every process of {candidate}"
+    return _compared_all(floors, ratios, floors, margin=margin, causes=dict.fromkeys(floors, cause))
 
 
 def compare_with_stored(
@@ -152,13 +151,15 @@ def compare_with_stored(
 ) -> tuple[LatencyComparison, ...]:
     """Compare a model with what an earlier run of `clipeval bench` measured of one, on this machine alone.
 
-    Timings of two days are not taken in turn: their interval is widened by the noise floor of today.
+    Timings of two days are not taken in turn, and the stored one is of one process: the interval is as wide
+    as processes of today differ.
 
     Args: see compare_models.
     Returns:
-        One for each stage that both have; `incomparable`, with the cause, on another machine.
+        One for each stage of the candidate; `incomparable`, with the cause, on another machine, or where one
+        of them was not timed.
     Raises:
-        ConfigError: the margin is below the machine's noise floor, or no stage is in both.
+        ConfigError: the margin is below what processes differ by, or no stage is in both.
         BenchError: a process failed.
     """
     now = profile(candidate)
@@ -177,13 +178,16 @@ def compare_with_stored(
     pairs = PairedProfiles(
         profile=profile, n_blocks=n_blocks, progress=progress or SilentProgress()
     )
-    floors = pairs.noise_floors(candidate)
-    _check_margin({point: floors[point] for point in both}, margin)
-    ratios = ratios_to_stored(list(before.values()), now.profiles, floors)
-    return tuple(
-        _compared(point, ratio, margin=margin, floor=floors[point])
-        for point, ratio in ratios.items()
-    )
+    found = ratios_to_stored(list(before.values()), pairs.processes(candidate))
+    _check_margin(found.noise, margin)
+    asked = [LatencyPoint.of(one.stage, one.setting) for one in now.profiles]
+    causes = {
+        point: f"it could not be timed in every process of {candidate}"
+        if point in before
+        else "the stored profile has no timing of it"
+        for point in asked
+    }
+    return _compared_all(asked, found.ratios, found.noise, margin=margin, causes=causes)
 
 
 def _profiles_to_compare(stored: BenchmarkRecord, now: BenchmarkRecord) -> list[StageProfile]:
@@ -208,6 +212,25 @@ def _check_margin(floors: Mapping[LatencyPoint, float], margin: float) -> None:
             f"itself ({named}); use --margin {least:.2f} or more, more --blocks, or a quieter machine "
             "(see clipeval doctor)"
         )
+
+
+def _compared_all(
+    points: Iterable[LatencyPoint],
+    ratios: Ratios,
+    floors: Mapping[LatencyPoint, float],
+    *,
+    margin: float,
+    causes: Mapping[LatencyPoint, str],
+) -> tuple[LatencyComparison, ...]:
+    """Judge every stage; one that was not compared is incomparable, never left out."""
+    return tuple(
+        _compared(point, ratios[point], margin=margin, floor=floors[point])
+        if point in ratios
+        else LatencyComparison(
+            point=point, margin=margin, verdict="incomparable", cause=causes[point]
+        )
+        for point in points
+    )
 
 
 def _compared(

@@ -18,6 +18,8 @@ from clipeval.records.latency import BenchmarkRecord
 
 N_LOG_LINES = 8
 CHILD = "clipeval.api.bench_process"
+ISOLATED = ("-P",)
+"""Modules of the current folder shadow none: the user's statistics.py is not Python's."""
 
 Profile = Callable[[Model], BenchmarkRecord]
 """Profiles a model in a process of its own."""
@@ -45,13 +47,18 @@ def profile_in_fresh_process(request: BenchRequest) -> BenchmarkRecord:
         asked, found = Path(folder) / "request.json", Path(folder) / "benchmark.json"
         asked.write_bytes(TypeAdapter(BenchRequest).dump_json(request))
         done = subprocess.run(  # noqa: S603 (no shell; this very program)
-            [sys.executable, "-m", CHILD, str(asked), str(found)],
+            [sys.executable, *ISOLATED, "-m", CHILD, str(asked), str(found)],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
             named = ", ".join(m if isinstance(m, str) else m.id for m in request.models)
+            if done.returncode < 0:
+                raise BenchError(
+                    f"profiling '{named}' was killed by signal {-done.returncode}: most likely memory did "
+                    "not suffice; try a smaller batch"
+                )
             said = "\n  ".join(done.stderr.strip().splitlines()[-N_LOG_LINES:])
             raise BenchError(f"profiling '{named}' failed with {done.returncode}:\n  {said}")
         return store.read_benchmark(found)

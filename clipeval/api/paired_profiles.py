@@ -12,7 +12,14 @@ from clipeval.errors import BenchError
 from clipeval.progress import Progress
 from clipeval.records.latency import BenchmarkRecord, StageProfile
 from clipeval.records.latency_gates import LatencyPoint
-from clipeval.stats import Ratio, abba_log_ratio, noise_floor, ratio_of_blocks, ratio_of_samples
+from clipeval.stats import (
+    Ratio,
+    abba_log_ratio,
+    noise_floor,
+    process_noise,
+    ratio_of_blocks,
+    ratio_to_one_process,
+)
 
 PROCESSES_A_BLOCK = 4
 Ratios = Mapping[LatencyPoint, Ratio]
@@ -31,24 +38,20 @@ class PairedProfiles:
     def ratios(self, base: Model, candidate: Model, *, description: str = "comparing") -> Ratios:
         """Return how long the candidate takes as a multiple of the base, stage by stage.
 
+        A stage that any of the processes could not time is left out.
+
         Raises:
-            BenchError: a process failed, or no stage could be timed in both.
+            BenchError: a process failed, or no stage could be timed in all of them.
         """
-        logs: dict[LatencyPoint, list[float]] = {}
-        n_processes = PROCESSES_A_BLOCK * self.n_blocks
-        with self.progress.stage(description, total=n_processes, unit="processes") as advance:
-            for _ in range(self.n_blocks):
-                four = []
-                for model in (base, candidate, candidate, base):
-                    four.append(_medians(self.profile(model)))
-                    advance(1)
-                for point in four[0]:
-                    if all(point in medians for medians in four):
-                        logs.setdefault(point, []).append(
-                            abba_log_ratio(*(medians[point] for medians in four))
-                        )
-        if not logs:
-            raise BenchError(f"no stage of '{base}' and '{candidate}' could be timed in both")
+        order = (base, candidate, candidate, base) * self.n_blocks
+        processes = self._medians_of(order, description=description)
+        logs = {
+            point: [
+                abba_log_ratio(*taken[start : start + PROCESSES_A_BLOCK])
+                for start in range(0, len(taken), PROCESSES_A_BLOCK)
+            ]
+            for point, taken in processes.items()
+        }
         return {point: ratio_of_blocks(of_point) for point, of_point in logs.items()}
 
     def noise_floors(self, model: Model) -> Mapping[LatencyPoint, float]:
@@ -59,27 +62,57 @@ class PairedProfiles:
         beside_itself = self.ratios(model, model, description="noise floor")
         return {point: noise_floor(ratio) for point, ratio in beside_itself.items()}
 
+    def processes(self, model: Model) -> Mapping[LatencyPoint, Sequence[float]]:
+        """Return the median of each stage's calls in each of several processes.
+
+        Raises: as ratios.
+        """
+        n_processes = PROCESSES_A_BLOCK * self.n_blocks
+        return self._medians_of([model] * n_processes, description="processes of today")
+
+    def _medians_of(
+        self, order: Sequence[Model], *, description: str
+    ) -> dict[LatencyPoint, list[float]]:
+        found: list[dict[LatencyPoint, float]] = []
+        with self.progress.stage(description, total=len(order), unit="processes") as advance:
+            for model in order:
+                found.append(_medians(self.profile(model)))
+                advance(1)
+        in_all = [point for point in found[0] if all(point in one for one in found)]
+        if not in_all:
+            named = ", ".join(dict.fromkeys(str(model_id(model)) for model in order))
+            raise BenchError(f"no stage of {named} could be timed in every process")
+        return {point: [one[point] for one in found] for point in in_all}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatiosToStored:
+    """How long something takes as a multiple of what was stored, and how far processes differ."""
+
+    ratios: Ratios
+    noise: Mapping[LatencyPoint, float]
+
 
 def ratios_to_stored(
-    stored: Sequence[StageProfile],
-    now: Sequence[StageProfile],
-    floors: Mapping[LatencyPoint, float],
-) -> Ratios:
-    """Compare timings of two days; their interval is widened by the noise floor of today.
+    stored: Sequence[StageProfile], processes: Mapping[LatencyPoint, Sequence[float]]
+) -> RatiosToStored:
+    """Compare several processes of today with the one that was stored.
 
     Args:
         stored: of one model, on this machine.
-        now: of another, or the same.
-        floors: of this machine.
+        processes: medians of another, or the same, as PairedProfiles.processes returned them.
     """
-    before, after = timed(stored), timed(now)
-    return {
-        point: _widened(
-            ratio_of_samples(before[point].samples_s, after[point].samples_s), floors[point]
-        )
-        for point in after
-        if point in before and point in floors
-    }
+    before = timed(stored)
+    both = [point for point in processes if point in before]
+    return RatiosToStored(
+        ratios={
+            point: ratio_to_one_process(
+                statistics.median(before[point].samples_s), processes[point]
+            )
+            for point in both
+        },
+        noise={point: process_noise(processes[point]) for point in both},
+    )
 
 
 def timed(profiles: Sequence[StageProfile]) -> dict[LatencyPoint, StageProfile]:
@@ -93,10 +126,6 @@ def _medians(record: BenchmarkRecord) -> dict[LatencyPoint, float]:
     }
 
 
-def _widened(ratio: Ratio, floor: float) -> Ratio:
-    return Ratio(
-        value=ratio.value,
-        low=ratio.low / (1 + floor),
-        high=ratio.high * (1 + floor),
-        n_blocks=ratio.n_blocks,
-    )
+def model_id(model: Model) -> str:
+    """Return what a model is called."""
+    return model if isinstance(model, str) else model.id

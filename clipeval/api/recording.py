@@ -94,6 +94,8 @@ def finish_folder(
     """
     outcome, benchmark = (None, None) if latency is None else (latency.outcome, latency.record)
     completed = completed_record(planned, folder.cells, errors, outcome)
+    if latency is not None:
+        completed = replace(completed, notices=(*completed.notices, *latency.notices))
     predictions = {cell.id: folder.predictions(cell.id) for cell in completed.cells}
     record = with_comparisons(completed, predictions, comparer)
     documents = render_documents(record, predictions, folder.thumbnails(), benchmark)

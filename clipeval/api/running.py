@@ -33,7 +33,14 @@ from clipeval.errors import (
 )
 from clipeval.plan import Cell, Plan, build_plan, evaluation_order
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import Baseline, CellError, EvaluatedCell, RunRecord, SuiteSpec
+from clipeval.records import (
+    Baseline,
+    CellError,
+    EvaluatedCell,
+    LatencyOutcome,
+    RunRecord,
+    SuiteSpec,
+)
 from clipeval.store import RunFolder
 
 _Checked = TypeVar("_Checked")
@@ -179,13 +186,19 @@ class _CellLoop:
 
     def _latency(self, opened: RunFolder, record: RunRecord) -> SuiteLatency | None:
         self.evaluator.models.release()
-        return measure_latency(
-            self.judge.plan.suite,
-            opened.cells,
-            self.stored,
-            argv=record.environment.argv,
-            progress=self.evaluator.progress,
-        )
+        try:
+            return measure_latency(
+                self.judge.plan.suite,
+                opened.cells,
+                self.stored,
+                argv=record.environment.argv,
+                progress=self.evaluator.progress,
+            )
+        except KeyboardInterrupt:  # the cells are all there
+            interrupted = LatencyOutcome(problems=("interrupted while models were timed",))
+            latency = SuiteLatency(outcome=interrupted, record=None)
+            finish_folder(opened, record, self._errors, self.judge.comparer, latency)
+            raise
 
     def _evaluate(self, cell: Cell) -> EvaluatedCell | None:
         try:

@@ -11,7 +11,12 @@ from clipeval.api.baselines import suite_baseline
 from clipeval.api.judging import Judge
 from clipeval.api.meanings import Meanings
 from clipeval.api.outcomes import SuiteOutcome
-from clipeval.api.suite_latency import measure_latency, stored_latency
+from clipeval.api.suite_latency import (
+    SuiteLatency,
+    limits_not_applied,
+    measure_latency,
+    stored_latency,
+)
 from clipeval.api.suites import known_datasets
 from clipeval.api.torch_boundary import caches, machine_facts, model_slot
 from clipeval.config import resolve_dataset
@@ -149,21 +154,35 @@ class EvaluationSession:
             StoreError: the accepted timings cannot be read.
         """
         opened = self._open(suite, is_guest=False)
-        self._models.release()
-        latency = measure_latency(
-            suite,
-            [one.result for one in opened.outcome.evaluated.values()],
-            stored_latency(suite),
-            argv=self.argv,
-        )
+        outcome = opened.outcome
+        try:
+            stored = stored_latency(suite)
+            self._evaluate_a_cell_of_each_setup(suite, opened)
+            self._models.release()
+            cells = [one.result for one in outcome.evaluated.values()]
+            latency = measure_latency(suite, cells, stored, argv=self.argv)
+        except ClipEvalError as error:
+            problem = LatencyOutcome(problems=(str(error),))
+            outcome.latency = SuiteLatency(outcome=problem, record=None)
+            raise
         assert latency is not None
-        opened.outcome.latency = latency
+        outcome.latency = latency
         return latency.outcome
 
-    def has_evaluated(self, suite: SuiteSpec) -> bool:
-        """Say whether a cell of a suite was evaluated."""
-        opened = self._suites.get(suite.name)
-        return opened is not None and bool(opened.outcome.evaluated)
+    def leave_out_latency(self, suite: SuiteSpec, why: str) -> None:
+        """Have the run say that limits on latency judged nothing in it."""
+        outcome = self._open(suite, is_guest=False).outcome
+        outcome.notices = (*outcome.notices, *limits_not_applied(suite, why))
+
+    def _evaluate_a_cell_of_each_setup(self, suite: SuiteSpec, opened: _OpenSuite) -> None:
+        """Evaluate what says how to run each model, where -k or --lf has left nothing that does."""
+        evaluated = {
+            (one.result.model.id, one.result.precision) for one in opened.outcome.evaluated.values()
+        }
+        for cell in build_plan(suite).cells:
+            if (cell.model.id, cell.precision) not in evaluated:
+                result = self.evaluate(suite, cell)
+                evaluated.add((result.model.id, result.precision))
 
     def model(self, text: str, *, start: Path) -> ClipModel:
         """Load a model by its string on the best device there is, or return it if it is loaded.

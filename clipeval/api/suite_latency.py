@@ -26,10 +26,11 @@ from clipeval.gates.latency import (
     undecided_slowdown,
 )
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import BackendName, CellResult, ModelSpec, Precision, SuiteSpec
+from clipeval.records import BackendName, CellResult, ModelSpec, Notice, Precision, SuiteSpec
 from clipeval.records.latency import BenchmarkRecord, StageProfile
 from clipeval.records.latency_gates import LatencyGateResult, LatencyOutcome, LatencyPoint
 from clipeval.records.specs import LatencyGateSpec, LatencySpec
+from clipeval.records.stated_gates import GATE_NOT_APPLIED
 
 _Held = Sequence[tuple[LatencyGateSpec, StageProfile]]
 """Timings, with the limits that they are held to."""
@@ -42,6 +43,8 @@ class SuiteLatency:
     outcome: LatencyOutcome
     record: BenchmarkRecord | None
     """None if nothing could be timed."""
+    notices: tuple[Notice, ...] = ()
+    """Limits that judge nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +117,35 @@ def measure_latency(
     )
     gates = tuple(result for setup in setups for result in judge.results(setup))
     return SuiteLatency(
-        outcome=LatencyOutcome(gates=gates, problems=tuple(problems)), record=record
+        outcome=LatencyOutcome(gates=gates, problems=tuple(problems)),
+        record=record,
+        notices=tuple(
+            limit_not_applied(suite, gate, "it judges none of the models that were timed")
+            for gate in latency.gates
+            if not any(_is_of(result, gate) for result in gates)
+        ),
+    )
+
+
+def limit_not_applied(suite: SuiteSpec, gate: LatencyGateSpec, why: str) -> Notice:
+    """Say that a limit on latency judges nothing in a run."""
+    return Notice(
+        GATE_NOT_APPLIED,
+        f"{gate.where or suite.name}: the limit on the latency of {gate.stage} is not applied: {why}",
+    )
+
+
+def limits_not_applied(suite: SuiteSpec, why: str) -> tuple[Notice, ...]:
+    """Say of every limit on latency of a suite that it judges nothing in a run."""
+    gates = () if suite.latency is None else suite.latency.gates
+    return tuple(limit_not_applied(suite, gate, why) for gate in gates)
+
+
+def _is_of(result: LatencyGateResult, gate: LatencyGateSpec) -> bool:
+    return (
+        result.point.stage == gate.stage
+        and (not gate.models or result.model in gate.models)
+        and (not gate.batch_sizes or result.point.batch_size in gate.batch_sizes)
     )
 
 
@@ -200,15 +231,15 @@ class _LatencyJudge:
             return
         before = [one for one in then.profiles if one.setting.model == setup.model.id]
         try:
-            floors = self._pairs(setup, held).noise_floors(setup.model)
+            found = ratios_to_stored(before, self._pairs(setup, held).processes(setup.model))
         except BenchError as error:
             yield from _undecided(held, str(error), against=source)
             return
-        ratios = ratios_to_stored(before, [one for _, one in held], floors)
         missing = (
-            f"{source} has no timing of it; accept a run that has: clipeval baseline accept RUN"
+            f"{source} has no timing of it, or not every process could time it; accept a run that has: "
+            "clipeval baseline accept RUN"
         )
-        yield from _decided(held, ratios, floors, against=source, missing=missing)
+        yield from _decided(held, found.ratios, found.noise, against=source, missing=missing)
 
     def _against_reference(self, setup: _Setup, held: _Held) -> Iterator[LatencyGateResult]:
         reference = next(

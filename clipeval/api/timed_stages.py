@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -25,6 +26,7 @@ from clipeval.bench.protocol import (
 from clipeval.bench.stopwatches import stopwatch
 from clipeval.devices import describe_machine
 from clipeval.engine.environment import capture_environment
+from clipeval.errors import ConfigError, did_you_mean
 from clipeval.records import BackendName, Precision
 from clipeval.records.latency import StageProfile
 from clipeval.records.latency_gates import LatencyPoint, LatencySetting
@@ -85,6 +87,14 @@ def timed_stage(
     Raises:
         ConfigError, ModelError, DeviceError, BackendError: what stands in the way.
     """
+    _check_names(stage, backend)
+    for name, number, least in (
+        ("batch_size", batch_size, 1), ("n_samples", n_samples, 2), ("n_threads", n_threads or 1, 1),
+    ):  # fmt: skip
+        if number < least:
+            raise ConfigError(f"{name}={number}: expected at least {least}")
+    if n_threads == 0:
+        raise ConfigError("n_threads=0: expected at least 1, or None for torch's own number")
     one = BenchSetting.resolved(
         model, device=device, precision=precision, backend=backend, n_threads=n_threads
     )
@@ -97,6 +107,16 @@ def timed_stage(
             _target=calls.of(stage),
             _stopwatch=stopwatch(one.device),
         )
+
+
+def _check_names(stage: str, backend: str) -> None:
+    for name, value, known in (
+        ("stage", stage, get_args(CallStage)), ("backend", backend, get_args(BackendName)),
+    ):  # fmt: skip
+        if value not in known:
+            raise ConfigError(
+                f"unknown {name} '{value}'; expected one of {', '.join(known)}{did_you_mean(value, known)}"
+            )
 
 
 def extra_info(profile: StageProfile) -> Mapping[str, object]:

@@ -25,6 +25,8 @@ from clipeval.stats import drift, summarize_timings
 
 _Found = TypeVar("_Found")
 
+MAX_WARMUP_KEPT = 200
+"""Calls of the warm-up that are written down: of a quick stage there are thousands."""
 N_MEMORY_CALLS = 3
 """Untimed, while memory is watched: watching takes time."""
 
@@ -159,7 +161,7 @@ def profile_of(stage: StageName, setting: LatencySetting, timing: Timing) -> Sta
         setting=setting,
         samples_s=timing.samples_s,
         device_samples_s=timing.device_samples_s,
-        warmup_s=timing.warmup_s,
+        warmup_s=timing.warmup_s[:MAX_WARMUP_KEPT],
         summary=summary,
         is_steady=timing.steadiness == "steady",
         drift=drift(timing.samples_s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -112,11 +113,13 @@ def measure(target: Target, stopwatch: Stopwatch, effort: Effort) -> Timing:
         number = len(warmup.taken_s)
         wall: list[float] = []
         on_device: list[float] = []
+        total_s = 0.0
         while len(wall) < effort.n_samples and (
-            len(wall) < effort.min_samples or sum(wall) < effort.max_s
+            len(wall) < effort.min_samples or total_s < effort.max_s
         ):
             wall_s, device_s = stopwatch.time(target, number)
             wall.append(wall_s)
+            total_s += wall_s
             on_device.extend([] if device_s is None else [device_s])
             number += 1
     return Timing(
@@ -135,6 +138,10 @@ def warm_up(target: Target, stopwatch: Stopwatch, effort: Effort) -> WarmUp:
     return warmup
 
 
+N_WINDOWS = 3
+"""Successive windows whose medians have to agree: two of a noisy call do by chance."""
+
+
 @dataclass(slots=True)
 class WarmUp:
     """Calls before those that count."""
@@ -142,38 +149,39 @@ class WarmUp:
     effort: Effort
     taken_s: list[float] = field(default_factory=list)
     """Wall time of each."""
+    _total_s: float = 0.0
 
     @property
     def is_over(self) -> bool:
         """Whether it was long enough, and is steady or will not be waited for any longer."""
-        return self._is_warm and (
-            self.steadiness == "steady" or self._total_s >= self.effort.max_warmup_s
-        )
+        effort, n_calls = self.effort, len(self.taken_s)
+        least_s = min(effort.min_warmup_s, effort.max_warmup_s)
+        if n_calls < effort.min_warmup_calls or self._total_s < least_s:
+            return False
+        if self._total_s >= effort.max_warmup_s:
+            return True
+        # Windows that do not overlap: to look after every call would be to wait for a chance agreement.
+        is_whole = n_calls >= N_WINDOWS * effort.window and n_calls % effort.window == 0
+        return is_whole and self.steadiness == "steady"
 
     @property
     def steadiness(self) -> Steadiness:
-        """Compare the medians of the last two windows."""
-        window = self.effort.window
-        if len(self.taken_s) < 2 * window:
+        """Compare the medians of the last windows, shorter ones if the calls were too slow for whole ones."""
+        size = min(self.effort.window, len(self.taken_s) // N_WINDOWS)
+        if size < 1:
             return "unsteady"
-        last = statistics.median(self.taken_s[-window:])
-        before = statistics.median(self.taken_s[-2 * window : -window])
-        return "steady" if abs(last - before) <= self.effort.tolerance * before else "unsteady"
+        last = self.taken_s[-N_WINDOWS * size :]
+        medians = [statistics.median(last[i * size : (i + 1) * size]) for i in range(N_WINDOWS)]
+        agree = all(
+            abs(after - before) <= self.effort.tolerance * before
+            for before, after in itertools.pairwise(medians)
+        )
+        return "steady" if agree else "unsteady"
 
     def add(self, seconds: float) -> None:
         """Count one call."""
         self.taken_s.append(seconds)
-
-    @property
-    def _is_warm(self) -> bool:
-        effort = self.effort
-        return len(self.taken_s) >= effort.min_warmup_calls and self._total_s >= min(
-            effort.min_warmup_s, effort.max_warmup_s
-        )
-
-    @property
-    def _total_s(self) -> float:
-        return sum(self.taken_s)
+        self._total_s += seconds
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import clipeval
-from clipeval.cli import baseline, bench, cache, classify, compare, listing, run, upkeep
+from clipeval.cli import baseline, bench, cache, classify, compare, history, listing, run, upkeep
 from clipeval.cli.console import print_error
 from clipeval.cli.variadic import expand_lists
 from clipeval.errors import ClipEvalError
@@ -58,6 +58,7 @@ app.command("classify", epilog=classify.EXAMPLES)(classify.classify)
 app.command("bench", epilog=bench.EXAMPLES)(bench.bench)
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.add_typer(baseline.app, name="baseline")
+app.command("history", epilog=history.EXAMPLES)(history.history)
 app.command("report", epilog=upkeep.REPORT_EXAMPLES)(upkeep.report)
 app.command("list", epilog=listing.EXAMPLES)(listing.list_)
 app.command("doctor", epilog=upkeep.DOCTOR_EXAMPLES)(upkeep.doctor)

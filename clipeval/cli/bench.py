@@ -181,16 +181,15 @@ def bench(
         dataset=dataset,
     )
     accuracy = _accuracy(dataset, template, limit)
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
+    _check_outputs(json_file, trace)
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
-        batch_sizes=tuple(batch or (1, 32)),
+        batch_sizes=tuple(dict.fromkeys(batch or (1, 32))),
         precisions=tuple(PRECISIONS[name] for name in precision or (PrecisionName.fp32,)),
         stages=_stages(stage, is_compared=against is not None),
         backend=BACKENDS[backend],
-        thread_counts=tuple(threads or ()),
+        thread_counts=tuple(dict.fromkeys(threads or ())),
         n_samples=samples,
         sweep_to=sweep,
         trace_folder=trace,
@@ -206,6 +205,16 @@ def bench(
         )
         raise typer.Exit(EXIT_OF[found])
     bench_work.profile(request, is_fresh=fresh, accuracy=accuracy, json_file=json_file)
+
+
+def _check_outputs(json_file: Path | None, trace: Path | None) -> None:
+    """Refuse what cannot be written to, before minutes of measuring."""
+    if json_file is not None and not json_file.parent.is_dir():
+        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
+    if json_file is not None and json_file.is_dir():
+        raise ConfigError(f"--json {json_file}: is a folder; expected a file to write")
+    if trace is not None and trace.exists() and not trace.is_dir():
+        raise ConfigError(f"--trace {trace}: is a file; expected a folder")
 
 
 def _accuracy(

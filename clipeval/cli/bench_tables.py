@@ -52,7 +52,7 @@ def size_lines(record: BenchmarkRecord) -> list[str]:
 def _table(title: str, profiles: list[StageProfile]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("stage")
-    for name in ("median ms [95%]", "IQR", "p90", "p99", "items/s", "of peak", "memory"):
+    for name in ("n", "median ms [95%]", "IQR", "p90", "p99", "items/s", "of peak", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     slowest = max(
@@ -81,6 +81,7 @@ def _row(profile: StageProfile, slowest: float) -> list[str]:
         bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * summary.median_s / slowest))
     return [
         profile.stage,
+        f"{summary.n:,}",
         plain(_ms(summary.median_s) + interval),
         _ms(summary.q3_s - summary.q1_s) if summary.n > 1 else "",
         _stated(summary.p90_s, summary.n),

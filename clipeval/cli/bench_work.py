@@ -103,8 +103,6 @@ def compare(
         n_blocks=n_blocks,
         progress=TerminalProgress(),
     )
-    if json_file is not None:
-        api.write_comparison(found, json_file)
     out.print(f"base       {plain(found.base)}")
     out.print(f"candidate  {plain(found.candidate)}")
     out.print(latency_comparison_table(found.comparisons))
@@ -112,4 +110,6 @@ def compare(
         out.print("[bold red]INCOMPARABLE[/]")
     else:
         out.print(f"[bold {VERDICT_COLOURS[found.verdict]}]{found.verdict.upper()}[/]")
+    if json_file is not None:
+        api.write_comparison(found, json_file)
     return found.verdict

@@ -20,6 +20,7 @@ from clipeval.records import (
     TemplateSpec,
 )
 from clipeval.records.model_names import parse_model
+from clipeval.records.stated_gates import GATE_NOT_APPLIED
 
 
 def adhoc_suite(
@@ -89,9 +90,9 @@ def override(
     changed = with_comparison_options(changed, overrides, base=base)
     said = [*_unapplied_gates(changed, overrides)]
     if suite.latency is not None and not overrides.has_latency:
-        said.append(
-            Notice("latency-left-out", f"what suite '{suite.name}' wants timed was left out")
-        )
+        # With limits among it, the run has to say that these judged nothing.
+        code = GATE_NOT_APPLIED if suite.latency.gates else "latency-left-out"
+        said.append(Notice(code, f"what suite '{suite.name}' wants timed was left out"))
     return replace(changed, notices=(*changed.notices, *said))
 
 

@@ -36,7 +36,7 @@ def applies_to(gate: LatencyGateSpec, profile: StageProfile) -> bool:
 def decide_limits(gate: LatencyGateSpec, profile: StageProfile) -> tuple[LatencyGateResult, ...]:
     """Decide the limits of a gate that need nothing to compare with: max_ms and min_per_s.
 
-    The interval of the median decides; timings that never became steady decide nothing.
+    The interval of the median decides; timings that never became steady, or drift, do not pass.
     """
     results = []
     if gate.max_ms is not None:
@@ -67,6 +67,7 @@ def decide_slowdown(
         f"{_what(profile)} takes {value:+.1%} [{low:+.1%}, {high:+.1%}] longer than {measured.against}; "
         f"at most {limit:+.1%}"
     )
+    state, message = _unless_in_doubt(profile, state, message)
     return _enforced(
         gate,
         LatencyGateResult(
@@ -130,16 +131,15 @@ def _decided(
             MS_PER_S * end for end in (summary.median_s, summary.low_s, summary.high_s)
         )
         keeps, breaks = high <= limit, low > limit
-        said = f"takes {value:.3g} ms [{low:.3g}, {high:.3g}]; at most {limit:g} ms"
+        said = f"takes {_said(value)} ms [{_said(low)}, {_said(high)}]; at most {limit:,g} ms"
     else:
         size = profile.setting.batch_size
         value, low, high = (size / end for end in (summary.median_s, summary.high_s, summary.low_s))
         keeps, breaks = low >= limit, high < limit
-        said = f"does {value:.4g} a second [{low:.4g}, {high:.4g}]; at least {limit:g}"
+        said = f"does {_said(value)} a second [{_said(low)}, {_said(high)}]; at least {limit:,g}"
     state: Verdict = "pass" if keeps else "fail" if breaks else "inconclusive"
     message = f"{_what(profile)} {said}"
-    if not profile.is_steady:
-        state, message = "inconclusive", f"{message}; but its timings never became steady"
+    state, message = _unless_in_doubt(profile, state, message)
     return _enforced(
         gate,
         LatencyGateResult(
@@ -154,6 +154,21 @@ def _decided(
             message=message,
         ),
     )
+
+
+def _unless_in_doubt(profile: StageProfile, state: Verdict, message: str) -> tuple[Verdict, str]:
+    """Let no timing pass that never became steady, or drifted; beyond the limit it fails all the same."""
+    doubts = [] if profile.is_steady else ["its timings never became steady"]
+    if profile.drift is not None:
+        doubts.append(f"its timings drift by {profile.drift:+.0%}")
+    if state != "pass" or not doubts:
+        return state, message
+    return "inconclusive", f"{message}; but {' and '.join(doubts)}"
+
+
+def _said(value: float) -> str:
+    """Show three digits, or all before the point: 41.2, 1,233."""
+    return f"{value:,.0f}" if value >= MS_PER_S else f"{value:.3g}"
 
 
 def _enforced(gate: LatencyGateSpec, result: LatencyGateResult) -> LatencyGateResult:

@@ -134,18 +134,28 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     config = session.config
     chosen = [item for item in session.items if isinstance(item, CellItem)]
-    if not chosen or config.option.collectonly:
+    if config.option.collectonly or not (chosen or _timed(session)):
         return
     cells = [(item.suite, item.cell) for item in chosen]
+    suites = {suite.name: suite for suite in [*(s for s, _ in cells), *_timed(session)]}
     with _usage_errors():
         # First of all: the session imports torch, which takes longer than to find a baseline broken.
-        baselines = _opened_baselines(config, {suite.name: suite for suite, _ in cells}.values())
+        baselines = _opened_baselines(config, suites.values())
         if not is_worker(config):  # whose controller has asked before giving out cells
             api.check_holdouts(cells)
         evaluation = session_of(config)
         evaluation.plan(cells, baselines=baselines)
+        timed = {suite.name for suite in _timed(session)}
+        for suite in suites.values():
+            if suite.name not in timed:
+                evaluation.leave_out_latency(suite, "the item `latency` was not chosen")
     if not is_worker(config):
         _check_folders(config, [outcome.suite for outcome in evaluation.outcomes])
+
+
+def _timed(session: pytest.Session) -> list[SuiteSpec]:
+    """Return the suites whose latency is going to be measured."""
+    return [item.suite for item in session.items if isinstance(item, LatencyItem)]
 
 
 @contextmanager

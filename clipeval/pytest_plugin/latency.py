@@ -72,9 +72,15 @@ def clip_latency(request: pytest.FixtureRequest) -> MeasureLatency:
         pytest.fail(UNDER_XDIST, pytrace=False)
     benchmark = request.getfixturevalue("benchmark")
     request.config.stash[_WAS_USED] = True
+    n_calls = count()
 
     def measure(stage: CallStage, *, n_samples: int = 64, **setting: Any) -> StageProfile:  # noqa: ANN401
         __tracebackhide__ = True
+        if next(n_calls):
+            pytest.fail(
+                "clip_latency times one stage a test, as pytest-benchmark does; parametrize the test instead",
+                pytrace=False,
+            )
         try:
             with api.timed_stage(stage, n_samples=n_samples, **setting) as timed:
                 if benchmark.disabled:

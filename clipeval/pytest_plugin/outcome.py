@@ -89,6 +89,14 @@ def latency_properties(found: LatencyOutcome) -> list[tuple[str, object]]:
         (f"latency_{number}", f"{gate.state}: {gate.message}")
         for number, gate in enumerate(found.gates, start=1)
     ]
+    properties += [
+        (f"latency_{number}_{name}", value)
+        for number, gate in enumerate(found.gates, start=1)
+        for name, value in (
+            ("limit", gate.limit), ("value", gate.value), ("low", gate.low), ("high", gate.high),
+        )
+        if value is not None
+    ]  # fmt: skip
     open_ = [gate.message for gate in found.gates if gate.state == "inconclusive"]
     return [*properties, *([(INCONCLUSIVE, "; ".join(open_))] if open_ else [])]
 

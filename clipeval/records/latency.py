@@ -59,6 +59,7 @@ class StageProfile:
     device_samples_s: tuple[float, ...] = ()
     """The same calls by a GPU's own clock; empty elsewhere."""
     warmup_s: tuple[float, ...] = ()
+    """Wall time of the calls before, the first 200."""
     summary: LatencySummary | None = None
     is_steady: bool = True
     """Whether medians of successive windows of the warm-up agreed within 2%."""

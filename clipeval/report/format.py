@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from clipeval import wording
 
@@ -134,6 +135,11 @@ def size(n_bytes: int) -> str:
             break
         amount, unit = amount / _KIB, larger
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def url_path(path: str) -> str:
+    """Return a relative path as it stands in a link: `a b` becomes `a%20b`."""
+    return quote(path.replace("\\", "/"), errors="surrogatepass")
 
 
 def timestamp(created: str) -> str:

@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from clipeval.errors import StoreError
 from clipeval.records import Predictions, RunRecord, Thumbnail
+from clipeval.records.history import History
 from clipeval.records.latency import BenchmarkRecord
 from clipeval.report.format import visible
-from clipeval.report.views import build_page
+from clipeval.report.views import build_history, build_page
 
 _TEMPLATES = resources.files("clipeval.report") / "templates"
 
@@ -50,6 +51,20 @@ def render_html(
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             script=Markup(script),  # noqa: S704 (as above)
             policy=content_security_policy(css, script),
+        )
+    )
+
+
+def render_history(history: History) -> str:
+    """Render the page about runs over time; the same input gives the same bytes."""
+    css = _text("report.css")
+    return (
+        _environment()
+        .get_template("history.html.j2")
+        .render(
+            page=build_history(history),
+            css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
+            policy=content_security_policy(css, ""),
         )
     )
 

@@ -26,8 +26,9 @@ from clipeval.stats.ratios import (
     RatioVerdict,
     abba_log_ratio,
     noise_floor,
+    process_noise,
     ratio_of_blocks,
-    ratio_of_samples,
+    ratio_to_one_process,
     ratio_verdict,
 )
 from clipeval.stats.timings import drift, least_samples, summarize_timings
@@ -57,8 +58,9 @@ __all__ = [
     "noise_floor",
     "number_groups",
     "pareto_front",
+    "process_noise",
     "ratio_of_blocks",
-    "ratio_of_samples",
+    "ratio_to_one_process",
     "ratio_verdict",
     "score_p_value",
     "summarize_timings",

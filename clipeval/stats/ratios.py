@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,8 @@ from clipeval.stats.timings import median_interval
 
 CONFIDENCE = 0.95
 N_RESAMPLES = 9_999
+MIN_PROCESSES = 20
+"""Fewer do not show how far 95% of them reach."""
 MIN_BLOCKS = 6
 """Fewer blocks cannot tell a slowdown from chance at 5%: 2 x (1/2)^6 = 3%."""
 RatioVerdict = Literal["pass", "fail", "inconclusive"]
@@ -70,30 +73,35 @@ def ratio_of_blocks(log_ratios: Sequence[float], *, seed: int = 0) -> Ratio:
     )
 
 
-def ratio_of_samples(before: Sequence[float], after: Sequence[float], *, seed: int = 0) -> Ratio:
-    """Compare the medians of timings that were not taken in pairs.
+def ratio_to_one_process(before: float, processes: Sequence[float]) -> Ratio:
+    """Compare the median of one process, measured some time ago, with those of several processes now.
 
-    The interval knows of noise between calls alone, not between processes or days.
+    What one process comes to differs from the next. The one of then is a draw from as wide a distribution as
+    that of now: the interval reaches as far as 95% of the processes of now (all of them below 40) do, and
+    does not shrink with their number.
 
     Args:
-        before: (N,) timings of A.
-        after: (M,) timings of B.
-        seed: of the bootstrap.
+        before: median of the calls of one process of A.
+        processes: (K,) medians of the calls of K processes of B, at least MIN_PROCESSES.
+    Raises:
+        ValueError: there are fewer.
     """
-    logs = [np.log(np.asarray(samples, dtype=np.float64)) for samples in (after, before)]
-    value = float(np.median(logs[0]) - np.median(logs[1]))
-    low = high = value
-    if min(map(len, logs)) > 1:
-        found = bootstrap(
-            logs,
-            lambda b, a, axis: np.median(b, axis=axis) - np.median(a, axis=axis),
-            confidence_level=CONFIDENCE,
-            n_resamples=N_RESAMPLES,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        low, high = float(found.low), float(found.high)
-    return Ratio(value=math.exp(value), low=math.exp(low), high=math.exp(high), n_blocks=0)
+    if len(processes) < MIN_PROCESSES:
+        raise ValueError(f"{len(processes)} processes; expected at least {MIN_PROCESSES}")
+    logs = np.sort(np.log(np.asarray(processes, dtype=np.float64))) - math.log(before)
+    n_beyond = int((1 - CONFIDENCE) / 2 * len(logs))
+    return Ratio(
+        value=math.exp(float(np.median(logs))),
+        low=math.exp(float(logs[n_beyond])),
+        high=math.exp(float(logs[-1 - n_beyond])),
+        n_blocks=0,
+    )
+
+
+def process_noise(processes: Sequence[float]) -> float:
+    """Return by what share single processes of one model differ from their median at most, as above."""
+    ratio = ratio_to_one_process(statistics.median(processes), processes)
+    return noise_floor(ratio)
 
 
 def noise_floor(aa: Ratio) -> float:

@@ -63,6 +63,21 @@ class TestModels:
             compare_models("a", "b", machine, margin=0.02)
         assert set(machine.order) == {"a"}  # nothing was compared
 
+    def test_a_stage_that_the_candidate_cannot_do_is_never_left_out(self):
+        machine = SimulatedMachine({"a": 1.0, "b": 1.0}, stages=("encode_image", "encode_text"))
+
+        def profile(model):
+            record = machine(model)
+            kept = [p for p in record.profiles if model == "a" or p.stage == "encode_image"]
+            return dataclasses.replace(record, profiles=tuple(kept))
+
+        found = compare_models("a", "b", profile, margin=0.2)
+        assert [(one.point.stage, one.verdict) for one in found] == [
+            ("encode_image", "pass"), ("encode_text", "incomparable"),
+        ]  # fmt: skip
+        assert "could not be timed in every process of b" in found[1].cause
+        assert BenchComparison(base="a", candidate="b", comparisons=found).verdict == "error"
+
     def test_every_stage_by_itself(self):
         machine = SimulatedMachine({"a": 1.0, "b": 1.0}, stages=("encode_image", "encode_text"))
         found = compare_models("a", "b", machine, margin=0.2)
@@ -82,13 +97,22 @@ class TestStored:
         )
         assert same.verdict == "pass"
 
-    def test_its_interval_is_at_least_as_wide_as_the_noise_floor(self):
+    def test_more_blocks_do_not_make_it_surer_than_one_stored_process_can(self):
+        widths = []
+        for n_blocks in (6, 30):
+            stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
+            machine = SimulatedMachine({"a": 1.0}, drift=0, seed=1)
+            (found,) = compare_with_stored(stored, "a", machine, margin=0.5, n_blocks=n_blocks)
+            widths.append(math.log(found.high / found.low))
+            assert len(machine.order) == 1 + 4 * n_blocks
+        assert widths[1] > 0.6 * widths[0]
+
+    def test_a_stage_that_was_not_stored_is_never_left_out(self):
         stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
-        (found,) = compare_with_stored(
-            stored, "a", SimulatedMachine({"a": 1.0}, drift=0, seed=1), margin=0.3
-        )
-        assert found.high / found.ratio >= 1 + found.noise_floor
-        assert found.ratio / found.low >= 1 + found.noise_floor
+        machine = SimulatedMachine({"a": 1.0}, drift=0, stages=("encode_image", "classify"))
+        found = compare_with_stored(stored, "a", machine, margin=0.3)
+        assert [one.verdict for one in found] == ["pass", "incomparable"]
+        assert found[1].cause == "the stored profile has no timing of it"
 
     def test_of_another_machine_is_neither_pass_nor_fail(self):
         stored = dataclasses.replace(

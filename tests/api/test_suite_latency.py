@@ -152,7 +152,7 @@ class TestLimits:
             ("b", "fail"),
         ]
         assert [one.against for one in found.outcome.gates] == ["s.json"] * 2
-        assert len(machine.requests) == 2 + 24 + 24  # the noise floor of each
+        assert len(machine.requests) == 2 + 24 + 24
 
     def test_accepted_timings_of_another_machine_are_neither_pass_nor_fail(self, cells):
         record = measure_latency(
@@ -210,6 +210,30 @@ class TestLimits:
         )
         assert [one.state for one in found.outcome.gates] == ["error"]
         assert found.record is not None
+
+
+class TestNothingJudged:
+    @pytest.mark.parametrize(
+        ("gates", "models"),
+        [
+            ((gate(max_slowdown=0.2, against="reference_model"),), (A,)),
+            ((gate(max_ms=5, models=("b",)),), (A,)),
+        ],
+    )
+    def test_a_limit_that_judges_nothing_is_said(self, cells, gates, models):
+        found = measure_latency(
+            suite(*gates, models=models), cells[:1], None, argv=(), profile=Machine({"a": 0.01})
+        )
+        assert found.outcome.gates == ()
+        (notice,) = found.notices
+        assert notice.code == "gate-not-applied"
+        assert "the limit on the latency of encode_image is not applied" in notice.message
+
+    def test_one_that_judges_something_is_not(self, cells):
+        found = measure_latency(
+            suite(gate(max_ms=5)), cells, None, argv=(), profile=Machine({"a": 1, "b": 1})
+        )
+        assert found.notices == ()
 
 
 class TestTradeoffs:

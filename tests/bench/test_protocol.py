@@ -1,8 +1,10 @@
 """Timing by a fake clock, on a fake device that works on behind calls that have returned."""
 
 import gc
+import time
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from clipeval.bench.protocol import Effort, Stopwatch, measure
@@ -114,7 +116,7 @@ class TestWarmUp:
         assert len(timing.warmup_s) >= 4 + 3
 
     def test_lasts_as_many_calls_and_as_long_as_asked(self, bench):
-        effort = Effort(window=2, min_warmup_calls=7, min_warmup_s=0.1, n_samples=10)
+        effort = Effort(window=1, min_warmup_calls=7, min_warmup_s=0.1, n_samples=10)
         assert len(measure(bench.call_of(1.0), bench.stopwatch, effort).warmup_s) == 7
         effort = Effort(window=2, min_warmup_calls=3, min_warmup_s=20, n_samples=10)
         assert sum(measure(bench.call_of(1.0), bench.stopwatch, effort).warmup_s) >= 20
@@ -132,13 +134,64 @@ class TestWarmUp:
         timing = measure(bench.call_of(lambda number: growth**number), bench.stopwatch, effort)
         assert timing.steadiness == steadiness
 
+    @pytest.mark.parametrize("seconds", [2.5, 3.0, 10.0])
+    def test_calls_too_slow_for_whole_windows_are_steady_if_they_agree(self, bench, seconds):
+        timing = measure(bench.call_of(seconds), bench.stopwatch, Effort(n_samples=10))
+        assert timing.steadiness == "steady"
+        assert sum(timing.warmup_s) < 20 + 2 * seconds
+        slowing = measure(
+            bench.call_of(lambda number: seconds * 1.1**number), bench.stopwatch, Effort()
+        )
+        assert slowing.steadiness == "unsteady"
+
+    def test_windows_are_compared_when_they_are_full_and_three_have_to_agree(self, bench):
+        """Two that agree by chance, as those of noisy calls do, are not enough."""
+        effort = Effort(
+            window=1, min_warmup_calls=1, min_warmup_s=0, max_warmup_s=100, n_samples=10
+        )
+        pairs = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]  # then always the same
+        timing = measure(
+            bench.call_of(lambda number: pairs[number] if number < 6 else 4.0),
+            bench.stopwatch,
+            effort,
+        )
+        assert timing.steadiness == "steady"
+        assert len(timing.warmup_s) == 9
+
+    def test_noise_is_seldom_taken_for_steadiness_early_on(self, bench):
+        random = np.random.default_rng(0)
+        lengths = []
+        for _ in range(40):
+            calls = np.exp(0.3 * random.standard_normal(100_000))
+            timing = measure(
+                bench.call_of(lambda number, calls=calls: float(calls[number])),
+                bench.stopwatch,
+                Effort(max_warmup_s=1000, n_samples=10),
+            )
+            lengths.append(len(timing.warmup_s))
+        assert np.median(lengths) > 50
+
+    def test_a_hundred_thousand_calls_cost_no_time_of_their_own(self, bench):
+        started = time.process_time()
+        effort = Effort(max_warmup_s=100, n_samples=10)
+        measure(
+            bench.call_of(lambda number: 0.001 * 1.05 ** (number % 40)), bench.stopwatch, effort
+        )
+        few = time.process_time() - started
+        started = time.process_time()
+        effort = Effort(max_warmup_s=400, n_samples=10)
+        measure(
+            bench.call_of(lambda number: 0.001 * 1.05 ** (number % 40)), bench.stopwatch, effort
+        )
+        assert time.process_time() - started < 12 * few
+
     def test_one_slow_call_in_a_window_does_not_count(self, bench):
         effort = Effort(window=3, n_samples=10)
         timing = measure(
             bench.call_of(lambda number: 5.0 if number == 4 else 1.0), bench.stopwatch, effort
         )
         assert timing.steadiness == "steady"
-        assert len(timing.warmup_s) == 6
+        assert len(timing.warmup_s) == 9
 
 
 class TestMeasuring:

@@ -76,6 +76,12 @@ class TestInputs:
             assert not torch.equal(first, second)
             assert first.std() > 0
 
+    @pytest.mark.parametrize("size", [1, 2, 8, 15, 16, 17, 31, 32, 64])
+    def test_batches_of_any_size_differ_from_call_to_call(self, inputs, size):
+        for batch in (inputs.photo_batch, inputs.prompt_batch):
+            few = [tuple(batch(number, size)) for number in range(4)]
+            assert len(set(few)) == 4
+
     def test_are_the_same_for_the_same_seed(self, inputs):
         assert generated_inputs() == inputs
         assert generated_inputs(seed=1).photos != inputs.photos

@@ -64,7 +64,8 @@ def test_a_limit_that_is_kept(timed, clipeval, project):
 
     again = timed(100_000, "--no-latency")
     assert again.code == 0
-    assert "latency-left-out" in again.err
+    assert "what suite 'timed' wants timed was left out" in again.err
+    assert "none of the suite's gates applies" in again.out
     assert not (project / "out/benchmark.json").exists()
     assert json.loads((project / "out/run.json").read_text())["latency"] is None
     kept = clipeval("baseline", "accept", "out")
@@ -87,3 +88,31 @@ def test_a_mistake_is_found_without_torch(project, clipeval):
     ended = clipeval("validate", "timed.yaml")
     assert ended.code == 2
     assert "timed.yaml:10:26: got the number -1; expected more than 0" in ended.err
+
+
+def test_an_interruption_while_models_are_timed_leaves_all_that_was_scored(
+    timed, project, monkeypatch
+):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clipeval.api.running.measure_latency", interrupt)
+    ended = timed(100_000)
+    assert ended.code == 130
+    record = json.loads((project / "out/run.json").read_text())
+    assert (record["status"], record["verdict"]) == ("complete", "error")
+    assert record["latency"]["problems"] == ["interrupted while models were timed"]
+    for name in ("report.html", "summary.md", "junit.xml", "predictions.parquet"):
+        assert (project / "out" / name).is_file()
+
+
+def test_accepting_a_run_that_was_too_slow_is_doubted(timed, clipeval):
+    timed(0.001)
+    accepted = clipeval("baseline", "accept", "out")
+    assert "accepted-not-passed" in accepted.err
+    assert "end_to_end" in accepted.err
+
+
+def test_modules_of_the_current_folder_are_not_taken_for_pythons(timed, project):
+    (project / "statistics.py").write_text("raise SystemExit('shadowed')")
+    assert timed(100_000).code == 0

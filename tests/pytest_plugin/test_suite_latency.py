@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clipeval import api
 from tests.pytest_plugin.conftest import SUITE
 
 TIMED = (
@@ -49,10 +50,34 @@ def test_fails_with_the_limit_that_is_not_kept(timed):
     assert json.loads((project.path / "reports/small/run.json").read_text())["verdict"] == "fail"
 
 
-def test_without_a_cell_there_is_nothing_to_time(timed):
-    result = timed(1).run("suites", "-k", "latency", "-rs")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*no cell of this suite was evaluated*"])
+def test_chosen_alone_it_evaluates_what_says_how_to_run_the_models(timed):
+    """As --lf does with one that failed."""
+    project = timed(0.000001)
+    result = project.run("suites", "-k", "latency")
+    result.assert_outcomes(failed=1)
+    record = json.loads((project.path / "reports/small/run.json").read_text())
+    assert [cell["id"] for cell in record["cells"]] == ["digits/tiny/photo"]
+
+
+def test_left_out_it_is_said_that_its_limits_judged_nothing(timed):
+    project = timed(1)
+    result = project.run("suites", "-k", "not latency")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["note gate-not-applied: *the limit on the latency of classify*not chosen"]
+    )
+
+
+def test_what_stands_in_its_way_is_in_the_run_too(timed):
+    project = timed(1)
+    project.run("suites", "-k", "not latency", "--clipeval-out", "base")
+    api.accept(project.path / "base", file=project.write("baselines/small.json", ""))
+    project.write("baselines/latency/small.json", "{")
+    result = project.run("suites")
+    result.assert_outcomes(passed=2, failed=1)
+    record = json.loads((project.path / "reports/small/run.json").read_text())
+    assert record["verdict"] == "error"
+    assert "baselines/latency/small.json" in record["latency"]["problems"][0]
 
 
 def test_timing_under_xdist_is_refused(timed):

@@ -9,7 +9,9 @@ from clipeval.stats.ratios import (
     Ratio,
     abba_log_ratio,
     noise_floor,
+    process_noise,
     ratio_of_blocks,
+    ratio_to_one_process,
     ratio_verdict,
 )
 
@@ -111,3 +113,40 @@ class TestNoiseFloor:
     def test_is_what_an_a_a_comparison_cannot_tell_from_nothing(self):
         assert noise_floor(Ratio(value=1, low=0.98, high=1.05, n_blocks=6)) == pytest.approx(0.05)
         assert noise_floor(Ratio(value=1, low=0.8, high=1.05, n_blocks=6)) == pytest.approx(0.25)
+
+
+class TestOneProcessThen:
+    """One process was stored; several are of today. What one comes to differs from the next."""
+
+    NOISE = 0.03
+
+    def trial(self, random, true, n):
+        before = math.exp(self.NOISE * random.standard_normal())
+        now = true * np.exp(self.NOISE * random.standard_normal(n))
+        return ratio_to_one_process(before, now)
+
+    @pytest.mark.parametrize("n", [24, 32, 240])
+    def test_interval_holds_the_truth_as_often_as_it_says_however_many_processes(self, n):
+        random = np.random.default_rng(n)
+        held = [
+            ratio.low <= 1.1 <= ratio.high
+            for ratio in (self.trial(random, 1.1, n) for _ in range(600))
+        ]
+        assert 0.90 <= np.mean(held) <= 0.975
+
+    def test_more_processes_do_not_make_it_sure_of_what_one_cannot_tell(self):
+        random = np.random.default_rng(3)
+        verdicts = [ratio_verdict(self.trial(random, 1.10, 240), margin=0.10) for _ in range(300)]
+        assert verdicts.count("fail") <= 15
+        assert verdicts.count("pass") <= 15
+
+    def test_by_hand(self):
+        ratio = ratio_to_one_process(2.0, [2.0 * f for f in np.linspace(0.9, 1.1, 21)])
+        assert (ratio.low, ratio.value, ratio.high) == pytest.approx((0.9, 1.0, 1.1))
+        assert process_noise([2.0 * f for f in np.linspace(0.9, 1.1, 21)]) == pytest.approx(
+            1 / 0.9 - 1
+        )
+
+    def test_needs_twenty_processes(self):
+        with pytest.raises(ValueError, match="19 processes; expected at least 20"):
+            ratio_to_one_process(1.0, [1.0] * 19)

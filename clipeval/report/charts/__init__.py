@@ -1,6 +1,7 @@
 """Charts of the report: declared in Vega-Lite, drawn as SVG when the page is rendered."""
 
 from clipeval.report.charts.drawing import Chart, draw
+from clipeval.report.charts.history import accuracy_chart, latency_chart
 from clipeval.report.charts.latency import (
     batch_sweep_chart,
     distribution_chart,
@@ -10,9 +11,11 @@ from clipeval.report.charts.latency import (
 
 __all__ = [
     "Chart",
+    "accuracy_chart",
     "batch_sweep_chart",
     "distribution_chart",
     "draw",
+    "latency_chart",
     "roofline_chart",
     "tradeoff_chart",
 ]

@@ -92,3 +92,21 @@ def _shown(found: Any) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(found, Sequence):
         return [_shown(one) for one in found]
     return found
+
+
+def told_apart(names: Sequence[str], *, field: str = "name") -> Spec:
+    """Tell series apart by colour and shape, so that colour never says it alone."""
+    colours = ["var(--right)", "var(--wrong)", "var(--pass)", "var(--inconclusive)", "var(--quiet)"]
+    shapes = ["circle", "square", "triangle-up", "diamond", "cross"]
+    legend = None if len(names) == 1 else {"title": None, "orient": "top", "labelLimit": 480}
+    domain = list(names)
+    return {
+        "color": {
+            "field": field, "type": "nominal", "legend": legend,
+            "scale": {"domain": domain, "range": [colours[i % len(colours)] for i in range(len(domain))]},
+        },
+        "shape": {
+            "field": field, "type": "nominal", "legend": legend,
+            "scale": {"domain": domain, "range": [shapes[i % len(shapes)] for i in range(len(domain))]},
+        },
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from clipeval.records.latency import BatchSweep, BenchmarkRecord, StageProfile, Tradeoff
 from clipeval.records.latency_gates import LatencySetting
-from clipeval.report.charts.drawing import Chart, Spec, draw
+from clipeval.report.charts.drawing import Chart, Spec, draw, told_apart
 from clipeval.wording import count
 
 MS_PER_S = 1e3
@@ -37,7 +37,8 @@ def distribution_chart(profiles: Sequence[StageProfile]) -> Chart | None:
         None if no stage was called repeatedly; at most MAX_SETTINGS settings, the first ones.
     """
     repeated = [one for one in profiles if len(one.samples_s) > 1]
-    settings = list(dict.fromkeys(one.setting for one in repeated))[:MAX_SETTINGS]
+    every = list(dict.fromkeys(one.setting for one in repeated))
+    settings = every[:MAX_SETTINGS]
     shown = [one for one in repeated if one.setting in settings]
     if not shown:
         return None
@@ -106,7 +107,8 @@ def distribution_chart(profiles: Sequence[StageProfile]) -> Chart | None:
     return draw(
         spec,
         title="Time of every call",
-        summary=f"{len(stages)} stages in {len(settings)} settings; dots are calls, bars their middle half",
+        summary="Dots are calls, bars their middle half, lines medians"
+        + _left_out(len(every), "setting"),
     )
 
 
@@ -132,7 +134,7 @@ def batch_sweep_chart(sweeps: Sequence[BatchSweep]) -> Chart | None:
             "scale": {"type": "log", "base": 2}, "axis": {"values": sorted({row["batch"] for row in values})},
         },
         "y": {"field": "per_s", "type": "quantitative", "title": "images a second", "scale": {"zero": True}},
-        **_told_apart(names),
+        **told_apart(names),
     }  # fmt: skip
     spec = {
         "width": WIDTH,
@@ -215,10 +217,10 @@ def roofline_chart(record: BenchmarkRecord) -> Chart | None:
             {
                 "data": {"values": points},
                 "mark": {"type": "point", "filled": True, "size": 60},
-                "encoding": {"x": x, "y": y, **_told_apart(stages, field="kind")},
+                "encoding": {"x": x, "y": y, **told_apart(stages, field="kind")},
             },
             {
-                "data": {"values": points},
+                "data": {"values": points if len(points) <= MAX_NAMED else []},
                 "mark": {"type": "text", "align": "right", "dx": -8, "color": "var(--ink)", "fontSize": 11},
                 "encoding": {"x": x, "y": y, "text": {"field": "name"}},
             },
@@ -241,11 +243,10 @@ def tradeoff_chart(tradeoffs: Sequence[Tradeoff]) -> Chart | None:
         panels.setdefault(name, []).append(one)
     shown = list(panels.items())[:MAX_SETTINGS]
     spec = {"vconcat": [_tradeoff_panel(name, group) for name, group in shown]}
-    names = ", ".join(dict.fromkeys(one.setting.model for one in tradeoffs if one.is_on_front))
     return draw(
         spec,
         title="Accuracy against latency",
-        summary=f"On the Pareto front: {names}; lines are 95% intervals of top-1",
+        summary=f"Dashed: the Pareto front; lines: 95% intervals of top-1{_left_out(len(panels), 'panel')}",
     )
 
 
@@ -255,7 +256,8 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
         {
             "name": one.setting.model
             if several[one.setting.model] == 1
-            else f"{one.setting.model} {one.setting.precision} {one.setting.backend}",
+            else f"{one.setting.model} {one.setting.precision} {one.setting.backend} "
+            f"t{one.setting.n_threads}",
             "ms": MS_PER_S * one.median_s,
             "top1": one.top1,
             "low": one.top1 if one.top1_low is None else one.top1_low,
@@ -288,7 +290,7 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-                "encoding": {"x": x, "y": y, **_told_apart([_FRONT, _BEHIND], field="front")},
+                "encoding": {"x": x, "y": y, **told_apart([_FRONT, _BEHIND], field="front")},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 9, "dy": -7},
@@ -303,22 +305,9 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
     }
 
 
-def _told_apart(names: Sequence[str], *, field: str = "name") -> Spec:
-    """Tell series apart by colour and shape, so that colour never says it alone."""
-    colours = ["var(--right)", "var(--wrong)", "var(--pass)", "var(--inconclusive)", "var(--quiet)"]
-    shapes = ["circle", "square", "triangle-up", "diamond", "cross"]
-    legend = None if len(names) == 1 else {"title": None, "orient": "top", "labelLimit": 480}
-    domain = list(names)
-    return {
-        "color": {
-            "field": field, "type": "nominal", "legend": legend,
-            "scale": {"domain": domain, "range": [colours[i % len(colours)] for i in range(len(domain))]},
-        },
-        "shape": {
-            "field": field, "type": "nominal", "legend": legend,
-            "scale": {"domain": domain, "range": [shapes[i % len(shapes)] for i in range(len(domain))]},
-        },
-    }  # fmt: skip
+def _left_out(n: int, noun: str) -> str:
+    """Say how many of what there is are drawn, if not all are."""
+    return f"; the first {MAX_SETTINGS} of {count(n, noun)}" if n > MAX_SETTINGS else ""
 
 
 def _without_batch(setting: LatencySetting) -> str:

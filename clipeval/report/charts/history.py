@@ -1,0 +1,129 @@
+"""Charts of runs over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipeval.records.history import PastRun, SuiteHistory
+from clipeval.report.charts.drawing import Chart, Spec, draw, told_apart
+from clipeval.report.charts.latency import MS_PER_S, setting_name
+
+MAX_SERIES = 8
+"""Lines in a panel: more cannot be told apart; the table has all."""
+WIDTH = 640
+_X: Spec = {"field": "created", "type": "temporal", "title": None, "axis": {"labelOverlap": True}}
+
+
+def accuracy_chart(history: SuiteHistory) -> Chart | None:
+    """Draw top-1 of every cell over time, a panel for each data set; None with less than two runs."""
+    if len(history.runs) < 2:  # noqa: PLR2004 (a line needs two)
+        return None
+    datasets = dict.fromkeys(cell.dataset for run in history.runs for cell in run.cells)
+    panels = [
+        _panel(
+            dataset,
+            [
+                {
+                    "created": run.created,
+                    "name": cell.cell.partition("/")[2] or cell.cell,
+                    "value": cell.top1,
+                    "low": cell.top1 if cell.low is None else cell.low,
+                    "high": cell.top1 if cell.high is None else cell.high,
+                    "regression": cell.is_regression,
+                }
+                for run in history.runs
+                for cell in run.cells
+                if cell.dataset == dataset
+            ],
+            history.runs,
+            y={"title": "top-1", "axis": {"format": "%"}, "scale": {"zero": False}},
+        )
+        for dataset in datasets
+    ]
+    if not panels:
+        return None
+    return draw(
+        {"vconcat": panels},
+        title="Accuracy over time",
+        summary="Lines are 95% intervals; ▼ is worse than the baseline; dashed is where one was accepted",
+    )
+
+
+def latency_chart(history: SuiteHistory) -> Chart | None:
+    """Draw the median of every stage over time, a panel for each setting and machine; None below two runs."""
+    if len([run for run in history.runs if run.timings]) < 2:  # noqa: PLR2004
+        return None
+    panels: dict[str, list[Mapping[str, Any]]] = {}
+    for run in history.runs:
+        for one in run.timings:
+            key = f"{setting_name(one.setting)}, machine {one.fingerprint[:6]}"
+            panels.setdefault(key, []).append(
+                {
+                    "created": run.created,
+                    "name": one.stage,
+                    "value": MS_PER_S * one.median_s,
+                    "low": MS_PER_S * (one.median_s if one.low_s is None else one.low_s),
+                    "high": MS_PER_S * (one.median_s if one.high_s is None else one.high_s),
+                    "regression": one.is_regression,
+                }
+            )
+    y = {"title": "milliseconds (log scale)", "scale": {"type": "log"}}
+    return draw(
+        {"vconcat": [_panel(name, rows, history.runs, y=y) for name, rows in panels.items()]},
+        title="Latency over time",
+        summary="Medians with 95% intervals; ▼ is beyond a limit; machines are kept apart",
+    )
+
+
+def _panel(
+    name: str, rows: Sequence[Mapping[str, Any]], runs: Sequence[PastRun], *, y: Spec
+) -> Spec:
+    names = list(dict.fromkeys(str(row["name"]) for row in rows))[:MAX_SERIES]
+    values = [row for row in rows if row["name"] in names]
+    times = {str(row["created"]) for row in rows}
+    first, last = min(times), max(times)
+    accepted = sorted(
+        {run.accepted for run in runs if run.accepted and first <= run.accepted <= last}
+    )
+    left_out = len({str(row["name"]) for row in rows}) - len(names)
+    title = f"{name} ({left_out} more in the table)" if left_out else name
+    value = {"field": "value", "type": "quantitative", **y}
+    return {
+        "title": {"text": title, "anchor": "start", "color": "var(--ink)", "fontSize": 13},
+        "width": WIDTH,
+        "height": 180,
+        "layer": [
+            {
+                "data": {"values": [{"created": one} for one in accepted]},
+                "mark": {"type": "rule", "strokeDash": [4, 3], "color": "var(--strong-rule)"},
+                "encoding": {"x": _X},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "rule", "color": "var(--strong-rule)"},
+                "encoding": {"x": _X, "y": {**value, "field": "low"}, "y2": {"field": "high"}},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "line", "strokeWidth": 1.5},
+                "encoding": {"x": _X, "y": value, "color": told_apart(names)["color"]},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+                "encoding": {"x": _X, "y": value, **told_apart(names)},
+            },
+            {
+                "data": {"values": [row for row in values if row["regression"]]},
+                "mark": {
+                    "type": "text",
+                    "text": "▼",
+                    "dy": 14,
+                    "fontSize": 14,
+                    "color": "var(--fail)",
+                },
+                "encoding": {"x": _X, "y": value},
+            },
+        ],
+    }
