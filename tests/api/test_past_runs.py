@@ -64,9 +64,16 @@ class TestGathering:
 
     def test_regressions_of_accuracy_and_latency_are_marked(self, nightly):
         (_, suite) = sorted(gather_history(nightly).suites, key=lambda one: len(one.runs))
-        assert [[cell.is_regression for cell in run.cells] for run in suite.runs] == [[False], [False], [True]]
+        assert [[cell.is_regression for cell in run.cells] for run in suite.runs] == [
+            [False],
+            [False],
+            [True],
+        ]
         slow = [
-            (run.folder, one.stage) for run in suite.runs for one in run.timings if one.is_regression
+            (run.folder, one.stage)
+            for run in suite.runs
+            for one in run.timings
+            if one.is_regression
         ]
         assert slow == [("deep/c", "encode_image")]
         assert suite.runs[2].accepted == "2026-03-02T12:00:00+00:00"
@@ -100,7 +107,10 @@ class TestPage:
 
     def test_charts_of_suites_with_several_runs(self, nightly):
         page = Page(render_history(gather_history(nightly)))
-        labels = [one.attributes["aria-label"].partition(".")[0] for one in page.all("svg", class_="chart")]
+        labels = [
+            one.attributes["aria-label"].partition(".")[0]
+            for one in page.all("svg", class_="chart")
+        ]
         assert labels == ["Accuracy over time", "Latency over time"]
         texts = [one.words for one in page.all("text")]
         assert "▼" in texts
@@ -127,17 +137,23 @@ class TestPage:
             for name, folder in ((hostile.replace("\ud800", ""), "hostile"), ("plain", "plain"))
         ]
         assert shapes[0] == shapes[1]
-        opened((render_history(gather_history(tmp_path / "hostile"))))
+        opened(render_history(gather_history(tmp_path / "hostile")))
 
 
 def test_on_a_telephone_and_in_the_dark(opened, nightly):
     page = opened(
-        render_history(gather_history(nightly)), viewport={"width": 360, "height": 740}, color_scheme="dark"
+        render_history(gather_history(nightly)),
+        viewport={"width": 360, "height": 740},
+        color_scheme="dark",
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_axe_finds_nothing(opened, nightly):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
+    )
     found = axe.Axe().run(opened(render_history(gather_history(nightly))))
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]] == []
+    assert [
+        (one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]
+    ] == []

@@ -12,7 +12,13 @@ from clipeval.report.charts.latency import MS_PER_S, setting_name
 MAX_SERIES = 8
 """Lines in a panel: more cannot be told apart; the table has all."""
 WIDTH = 640
-_X: Spec = {"field": "created", "type": "temporal", "title": None, "axis": {"labelOverlap": True}}
+_X: Spec = {
+    "field": "created",
+    "type": "temporal",
+    "title": None,
+    "scale": {"type": "utc"},
+    "axis": {"format": "%b %d, %H:%M", "tickCount": 6, "labelOverlap": True},
+}
 
 
 def accuracy_chart(history: SuiteHistory) -> Chart | None:
