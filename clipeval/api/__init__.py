@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         classify,
     )
     from clipeval.api.comparing_runs import (
-        RunComparison,
         compare_runs,
         diff_baseline,
     )
+    from clipeval.api.comparison_page import write_comparison_page
     from clipeval.api.holdouts import (
         check_holdouts,
     )
@@ -98,6 +98,7 @@ if TYPE_CHECKING:
         timed_stage,
     )
     from clipeval.plan import build_plan
+    from clipeval.records.run_comparisons import RunComparison
 
 _HOME = {
     "AcceptedBaseline": "baselines",
@@ -112,6 +113,7 @@ _HOME = {
     "NamedTemplates": "inspecting",
     "Overrides": "suites",
     "RunComparison": "comparing_runs",
+    "write_comparison_page": "comparison_page",
     "SingleCell": "single_cells",
     "SuiteCheck": "suites",
     "TimedStage": "timed_stages",
@@ -218,6 +220,7 @@ __all__ = [
     "validate",
     "write_benchmark",
     "write_comparison",
+    "write_comparison_page",
     "write_history",
 ]
 

@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from clipeval.api.baseline_files import baseline_of
 from clipeval.api.baselines import open_baseline
-from clipeval.comparison import compare, environment_changes, match_cells
+from clipeval.comparison import compare, environment_changes, match_cells, matrix_change
 from clipeval.errors import ComparisonError, ConfigError, ScoringError, did_you_mean
 from clipeval.gates import judge_drop, worst
-from clipeval.records import Baseline, Comparison, GateResult, Notice, Verdict
+from clipeval.records import Baseline, Comparison, Notice, Verdict
 from clipeval.records.comparisons import ComparisonKind
+from clipeval.records.run_comparisons import RunComparison, RunSide
 from clipeval.records.specs import OnInconclusive
 
 DEFAULT_MARGIN = 0.01
 _PERCENT = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSide:
-    """One of the two runs."""
-
-    source: str
-    suite: str
-    created: str
-    """When the run began, or the baseline was accepted: UTC, ISO 8601."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunComparison:
-    """Two runs, cell by cell."""
-
-    base: RunSide
-    candidate: RunSide
-    margin: float
-    verdict: Verdict
-    comparisons: tuple[Comparison, ...]
-    gates: tuple[GateResult, ...]
-    """Whether top-1 dropped by no more than the margin, aligned with comparisons."""
-    only_in_base: tuple[str, ...]
-    """Cells that the candidate does not have; they make the verdict `error`."""
-    only_in_candidate: tuple[str, ...]
-    environment_changes: tuple[str, ...]
-    notices: tuple[Notice, ...] = ()
 
 
 def compare_runs(
@@ -127,6 +99,10 @@ def _compare_sides(
         only_in_candidate=match.only_in_candidate,
         environment_changes=environment_changes(then.environment, now.environment),
         notices=tuple(dict.fromkeys(notices)),
+        matrices=tuple(
+            matrix_change(then.cells[base].outcomes, now.cells[candidate].outcomes)
+            for base, candidate in match.pairs
+        ),
     )
 
 

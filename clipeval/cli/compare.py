@@ -25,7 +25,8 @@ EXAMPLES = """\
 Examples:\n
   clipeval compare reports/before reports/after\n
   clipeval compare baselines/quickstart.json reports/quickstart --margin 0.02\n
-  clipeval compare reports/before reports/after --json > comparison.json
+  clipeval compare reports/before reports/after --json > comparison.json\n
+  clipeval compare reports/before reports/after --html comparison.html
 """
 
 
@@ -56,16 +57,24 @@ def compare(
         OnInconclusiveName, typer.Option(help="What an undecided cell comes to.")
     ] = OnInconclusiveName.warn,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Also write a page about the two runs."),
+    ] = None,
 ) -> None:
     """Compare two runs image by image: is the candidate worse than the base by more than a margin?"""
     found = api.compare_runs(
         base, candidate, margin=margin, on_inconclusive=_ON_INCONCLUSIVE[on_inconclusive]
     )
     print_notices(found.notices)
+    if html is not None:
+        api.write_comparison_page(found, base=base, candidate=candidate, file=html)
     if as_json:
         print_json(asdict(found))
         raise typer.Exit(EXIT_OF[found.verdict])
     print_comparison(found)
+    if html is not None:
+        out.print(f"page       {plain(str(html))}")
     rows = [
         (one.candidate, ToldGates(results=(gate,)))
         for one, gate in zip(found.comparisons, found.gates, strict=True)

@@ -15,8 +15,9 @@ from clipeval.errors import StoreError
 from clipeval.records import Predictions, RunRecord, Thumbnail
 from clipeval.records.history import History
 from clipeval.records.latency import BenchmarkRecord
+from clipeval.records.run_comparisons import RunComparison
 from clipeval.report.format import visible
-from clipeval.report.views import build_history, build_page
+from clipeval.report.views import build_history, build_page, build_two_runs
 
 _TEMPLATES = resources.files("clipeval.report") / "templates"
 
@@ -65,6 +66,26 @@ def render_history(history: History) -> str:
             page=build_history(history),
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             policy=content_security_policy(css, ""),
+        )
+    )
+
+
+def render_comparison(found: RunComparison, thumbnails: Sequence[Thumbnail]) -> str:
+    """Render the page about two runs; the same input gives the same bytes.
+
+    Args:
+        found: what comparing them said.
+        thumbnails: of either run; the first of each image is shown.
+    """
+    css, script = _text("report.css"), _text("report.js")
+    return (
+        _environment()
+        .get_template("two_runs.html.j2")
+        .render(
+            page=build_two_runs(found, thumbnails),
+            css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
+            script=Markup(script),  # noqa: S704 (as above)
+            policy=content_security_policy(css, script),
         )
     )
 

@@ -103,6 +103,11 @@ def comparisons_view(record: RunRecord, thumbnails: ThumbnailIndex) -> Compariso
     )
 
 
+def run_table(comparisons: Sequence[Comparison], thumbnails: ThumbnailIndex) -> ComparisonTable:
+    """Show the cells of two runs."""
+    return _table("With the base run", list(enumerate(comparisons)), {}, thumbnails)
+
+
 def _table(
     title: str,
     found: Sequence[tuple[int, Comparison]],

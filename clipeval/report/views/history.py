@@ -80,9 +80,8 @@ def _section(position: int, history: SuiteHistory) -> HistorySection:
     for run in history.runs:
         rows.append(_row(run, before))
         before |= {cell.cell: cell.top1 for cell in run.cells}
-    n_regressions = sum(
-        one.is_regression for run in history.runs for one in (*run.cells, *run.timings)
-    )
+    n_regressions = sum(cell.is_regression for run in history.runs for cell in run.cells)
+    n_regressions += sum(one.is_regression for run in history.runs for one in run.timings)
     account = count(len(history.runs), "run")
     if n_regressions:
         account += f", {count(n_regressions, 'regression')}"

@@ -1,0 +1,52 @@
+"""Two runs, cell by cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clipeval.records.comparisons import Comparison
+from clipeval.records.results import GateResult
+from clipeval.records.samples import Notice
+from clipeval.records.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixChange:
+    """How many more images of one class are taken for another than before."""
+
+    class_names: tuple[str, ...]
+    """All, or of many those whose confusion changed most."""
+    changes: tuple[tuple[int, ...], ...]
+    """Candidate less base; rows are truth, columns prediction."""
+    n_classes: int
+    """Of the data set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSide:
+    """One of the two runs."""
+
+    source: str
+    suite: str
+    created: str
+    """When the run began, or the baseline was accepted: UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunComparison:
+    """Two runs, cell by cell."""
+
+    base: RunSide
+    candidate: RunSide
+    margin: float
+    verdict: Verdict
+    comparisons: tuple[Comparison, ...]
+    gates: tuple[GateResult, ...]
+    """Whether top-1 dropped by no more than the margin, aligned with comparisons."""
+    only_in_base: tuple[str, ...]
+    """Cells that the candidate does not have; they make the verdict `error`."""
+    only_in_candidate: tuple[str, ...]
+    environment_changes: tuple[str, ...]
+    notices: tuple[Notice, ...] = ()
+    matrices: tuple[MatrixChange, ...] = ()
+    """How the confusion of each cell changed, aligned with comparisons."""
