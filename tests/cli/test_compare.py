@@ -99,3 +99,22 @@ def test_json_is_all_there_is_and_nothing_else_is_on_stdout(trial):
         assert {each["name"] for each in one["per_class"]} >= {"zero", "nine"}
     assert found["notices"][0]["code"] == "matched-by-name"
     assert found["only_in_base"] == found["only_in_candidate"] == []
+
+
+class TestPage:
+    def test_is_written_with_images_of_both_runs(self, trial, project):
+        ended = trial("compare", "base", "noisy", "--html", "two.html")
+        assert ended.code == 1
+        assert "page       two.html" in ended.out
+        page = (project / "two.html").read_text()
+        assert "data:image/webp;base64," in page
+        assert "Change of confusion of" in page
+
+    def test_of_a_baseline_file_has_no_images_of_it(self, trial, project):
+        ended = trial("compare", "baselines/small.json", "base", "--html", "two.html")
+        assert ended.code == 0
+        assert (project / "two.html").is_file()
+
+    @pytest.mark.parametrize("where", [".", "nowhere/two.html"])
+    def test_a_place_that_no_file_can_have_is_refused(self, trial, where):
+        refused(trial("compare", "base", "base", "--html", where), "--html")

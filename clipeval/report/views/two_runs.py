@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clipeval.records import Notice, Thumbnail, Verdict
+from clipeval.records.cell_changes import change_lines
 from clipeval.records.run_comparisons import MatrixChange, RunComparison
 from clipeval.report import format as fmt
 from clipeval.report.views.comparisons import ComparisonRow, ComparisonTable, run_table
@@ -55,7 +56,7 @@ class TwoRunsPage:
     reason: str
     sides: tuple[tuple[str, str], ...]
     changes: tuple[str, ...]
-    """Of the environment."""
+    """Of the environment, models and prompts."""
     only_in_base: tuple[str, ...]
     only_in_candidate: tuple[str, ...]
     table: ComparisonTable
@@ -74,7 +75,7 @@ def build_two_runs(found: RunComparison, thumbnails: Sequence[Thumbnail]) -> Two
             (name, f"{side.source}, {fmt.timestamp(side.created)}")
             for name, side in (("Base", found.base), ("Candidate", found.candidate))
         ),
-        changes=found.environment_changes,
+        changes=(*found.environment_changes, *change_lines(found.comparisons, quote=str)),
         only_in_base=found.only_in_base,
         only_in_candidate=found.only_in_candidate,
         table=table,

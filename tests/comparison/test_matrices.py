@@ -1,0 +1,46 @@
+"""How a confusion matrix changed: by hand, in any order of classes, and of many classes the part that did."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clipeval.comparison import matrix_change
+from clipeval.comparison.matrices import MAX_CLASSES
+from tests.comparison.conftest import make_outcomes
+
+
+def test_by_hand():
+    change = matrix_change(make_outcomes("aabbc", "aabca"), make_outcomes("aabbc", "abbbc"))
+    assert change.class_names == ("A", "B", "C")
+    assert change.changes == ((-1, 1, 0), (0, 1, -1), (-1, 0, 1))
+    assert change.n_classes == 3
+
+
+def test_classes_in_another_order_are_the_same_classes():
+    base, candidate = make_outcomes("aabbc", "aabca"), make_outcomes("aabbc", "abbbc")
+    turned = make_outcomes("aabbc", "abbbc", classes="cab")
+    assert matrix_change(base, turned) == matrix_change(base, candidate)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(LETTERS)] * 3), min_size=1, max_size=60))
+def test_of_many_classes_the_block_is_part_of_the_slow_way(rows):
+    labels, before, after = ("".join(column) for column in zip(*rows, strict=True))
+    change = matrix_change(
+        make_outcomes(labels, before, classes=LETTERS),
+        make_outcomes(labels, after, classes=LETTERS),
+    )
+    whole = {}
+    for label, then, now in rows:
+        whole[label.upper(), then.upper()] = whole.get((label.upper(), then.upper()), 0) - 1
+        whole[label.upper(), now.upper()] = whole.get((label.upper(), now.upper()), 0) + 1
+    names = change.class_names
+    assert len(names) <= MAX_CLASSES
+    assert change.n_classes == 26
+    for i, true in enumerate(names):
+        for j, predicted in enumerate(names):
+            assert change.changes[i][j] == whole.get((true, predicted), 0)
+    largest = max((abs(n) for n in whole.values()), default=0)
+    assert np.abs(np.array(change.changes, dtype=int)).max(initial=0) == largest
