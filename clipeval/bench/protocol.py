@@ -138,6 +138,8 @@ def warm_up(target: Target, stopwatch: Stopwatch, effort: Effort) -> WarmUp:
     return warmup
 
 
+WINDOWS_KEPT = 8
+"""A window is an eighth of the calls so far, if that is more than is asked for."""
 N_WINDOWS = 3
 """Successive windows whose medians have to agree: two of a noisy call do by chance."""
 
@@ -161,13 +163,14 @@ class WarmUp:
         if self._total_s >= effort.max_warmup_s:
             return True
         # Windows that do not overlap: to look after every call would be to wait for a chance agreement.
-        is_whole = n_calls >= N_WINDOWS * effort.window and n_calls % effort.window == 0
+        size = self._window
+        is_whole = n_calls >= N_WINDOWS * size and n_calls % size == 0
         return is_whole and self.steadiness == "steady"
 
     @property
     def steadiness(self) -> Steadiness:
         """Compare the medians of the last windows, shorter ones if the calls were too slow for whole ones."""
-        size = min(self.effort.window, len(self.taken_s) // N_WINDOWS)
+        size = min(self._window, len(self.taken_s) // N_WINDOWS)
         if size < 1:
             return "unsteady"
         last = self.taken_s[-N_WINDOWS * size :]
@@ -177,6 +180,11 @@ class WarmUp:
             for before, after in itertools.pairwise(medians)
         )
         return "steady" if agree else "unsteady"
+
+    @property
+    def _window(self) -> int:
+        """Let windows grow with the calls: medians of noisy calls then agree, those of a drift do not."""
+        return max(self.effort.window, len(self.taken_s) // WINDOWS_KEPT)
 
     def add(self, seconds: float) -> None:
         """Count one call."""

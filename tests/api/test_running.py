@@ -228,7 +228,9 @@ class TestPhotos:
         (root / "meta" / "test.json").write_text(json.dumps(files))
         (root / "meta" / "test.txt").write_text("\n".join(m for ms in files.values() for m in ms))
         shipped = pytestconfig.rootpath / "suites" / "food101.yaml"
-        (suite,) = api.load_suites([shipped], overrides=api.Overrides(models=("tiny",)))
+        (suite,) = api.load_suites(
+            [shipped], overrides=api.Overrides(models=("tiny",), has_latency=False)
+        )
         record = api.run(suite, project / "out")
         assert [cell.id for cell in record.cells] == [
             f"food101-subset/tiny/{template}" for template in ("photo", "plate", "openai")

@@ -169,7 +169,7 @@ class TestWarmUp:
                 Effort(max_warmup_s=1000, n_samples=10),
             )
             lengths.append(len(timing.warmup_s))
-        assert np.median(lengths) > 50
+        assert 100 < np.median(lengths) < 20_000  # and is, once windows are long enough to tell
 
     def test_a_hundred_thousand_calls_cost_no_time_of_their_own(self, bench):
         started = time.process_time()
