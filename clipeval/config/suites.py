@@ -13,12 +13,8 @@ from clipeval.config.catalog import Catalog, builtin_catalog, find_catalog, load
 from clipeval.config.gate_checks import check_gate_cells, check_gates
 from clipeval.config.gate_forms import gate_specs
 from clipeval.config.gate_models import GateEntry, Limits
-from clipeval.config.latency_models import (
-    LatencyLimits,
-    LatencyModel,
-    check_latency,
-    latency_spec,
-)
+from clipeval.config.latency_checks import check_latency, latency_spec
+from clipeval.config.latency_models import LatencyLimits, LatencyModel
 from clipeval.config.paths import resolve_path
 from clipeval.config.problems import one_line
 from clipeval.config.references import check_references, reference_templates
