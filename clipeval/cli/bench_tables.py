@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -38,6 +39,15 @@ def profile_tables(record: BenchmarkRecord) -> list[Table]:
         own = [profile for profile in record.profiles if profile.setting == setting]
         tables.append(_table(title, own))
     return tables
+
+
+def benchmark_parts(record: BenchmarkRecord) -> Iterator[Table | str]:
+    """Yield all that a terminal shows of a benchmark, in order."""
+    yield from size_lines(record)
+    yield from profile_tables(record)
+    yield from map(sweep_table, record.sweeps)
+    if record.tradeoffs:
+        yield tradeoff_table(record.tradeoffs)
 
 
 def size_lines(record: BenchmarkRecord) -> list[str]:

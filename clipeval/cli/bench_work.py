@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipeval import api
-from clipeval.cli.bench_tables import (
-    latency_comparison_table,
-    profile_tables,
-    size_lines,
-    sweep_table,
-    tradeoff_table,
-)
+from clipeval.cli.bench_tables import benchmark_parts, latency_comparison_table
 from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
 from clipeval.cli.exits import VERDICT_COLOURS
 from clipeval.errors import ConfigError
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
     from clipeval.records import Verdict
-    from clipeval.records.latency import BenchmarkRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +56,14 @@ def profile(
     record = measure(request, argv=sys.argv, progress=TerminalProgress())
     if accuracies is not None:
         record = accuracies.beside(record)
-    _print(record)
+    print_notices(record.notices)
+    for part in benchmark_parts(record):
+        out.print(part)
     if request.trace_folder is not None:
         folder = plain(str(request.trace_folder))
         out.print(f"traces: {folder} (open in https://ui.perfetto.dev or chrome://tracing)")
     if json_file is not None:
         api.write_benchmark(record, json_file)
-
-
-def _print(record: BenchmarkRecord) -> None:
-    print_notices(record.notices)
-    for line in size_lines(record):
-        out.print(line)
-    for table in profile_tables(record):
-        out.print(table)
-    for sweep in record.sweeps:
-        out.print(sweep_table(sweep))
-    if record.tradeoffs:
-        out.print(tradeoff_table(record.tradeoffs))
 
 
 def compare(

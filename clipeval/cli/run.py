@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipeval import api
-from clipeval.cli.bench_tables import (
-    latency_gates_table,
-    profile_tables,
-    size_lines,
-    sweep_table,
-    tradeoff_table,
-)
+from clipeval.cli.bench_tables import benchmark_parts, latency_gates_table
 from clipeval.cli.comparison_tables import comparisons_table, details
 from clipeval.cli.console import TerminalProgress, out, plain, print_error, print_notices
 from clipeval.cli.exits import EXIT_OF, VERDICT_COLOURS
@@ -279,14 +273,8 @@ def _print_latency(record: RunRecord, folder: Path) -> None:
     if record.latency is None:
         return
     if (benchmark := api.read_timings(folder)) is not None:
-        for line in size_lines(benchmark):
-            out.print(line)
-        for table in profile_tables(benchmark):
-            out.print(table)
-        for sweep in benchmark.sweeps:
-            out.print(sweep_table(sweep))
-        if benchmark.tradeoffs:
-            out.print(tradeoff_table(benchmark.tradeoffs))
+        for part in benchmark_parts(benchmark):
+            out.print(part)
     if record.latency.gates:
         out.print(latency_gates_table(record.latency.gates))
     for problem in record.latency.problems:

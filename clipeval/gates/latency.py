@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from clipeval.gates.states import enforced
 from clipeval.records.latency import StageProfile
 from clipeval.records.latency_gates import LatencyGateKind, LatencyGateResult, LatencyPoint
 from clipeval.records.specs import LatencyGateSpec
@@ -68,8 +69,7 @@ def decide_slowdown(
         f"at most {limit:+.1%}"
     )
     state, message = _unless_in_doubt(profile, state, message)
-    return _enforced(
-        gate,
+    return enforced(
         LatencyGateResult(
             model=profile.setting.model,
             point=_point(profile),
@@ -83,6 +83,7 @@ def decide_slowdown(
             against=measured.against,
             noise_floor=measured.noise_floor,
         ),
+        gate,
     )
 
 
@@ -140,8 +141,7 @@ def _decided(
     state: Verdict = "pass" if keeps else "fail" if breaks else "inconclusive"
     message = f"{_what(profile)} {said}"
     state, message = _unless_in_doubt(profile, state, message)
-    return _enforced(
-        gate,
+    return enforced(
         LatencyGateResult(
             model=profile.setting.model,
             point=_point(profile),
@@ -153,6 +153,7 @@ def _decided(
             state=state,
             message=message,
         ),
+        gate,
     )
 
 
@@ -169,14 +170,6 @@ def _unless_in_doubt(profile: StageProfile, state: Verdict, message: str) -> tup
 def _said(value: float) -> str:
     """Show three digits, or all before the point: 41.2, 1,233."""
     return f"{value:,.0f}" if value >= MS_PER_S else f"{value:.3g}"
-
-
-def _enforced(gate: LatencyGateSpec, result: LatencyGateResult) -> LatencyGateResult:
-    """Turn an inconclusive result into a failure where the gate asks for certainty."""
-    if result.state != "inconclusive" or gate.on_inconclusive == "warn":
-        return result
-    message = f"{result.message}; on_inconclusive is fail, so this fails"
-    return replace(result, state="fail", message=message)
 
 
 def _point(profile: StageProfile) -> LatencyPoint:

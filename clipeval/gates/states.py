@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
-from clipeval.records import GateResult, GateSpec, Verdict
+from clipeval.records import GateResult, GateSpec, LatencyGateResult, LatencyGateSpec, Verdict
 from clipeval.records.stated_gates import FROM_BEST
+
+Result = TypeVar("Result", GateResult, LatencyGateResult)
 
 
 def worst(states: Iterable[Verdict]) -> Verdict:
@@ -14,7 +17,7 @@ def worst(states: Iterable[Verdict]) -> Verdict:
     return max(states, key=FROM_BEST.index, default="pass")
 
 
-def enforced(result: GateResult, gate: GateSpec) -> GateResult:
+def enforced(result: Result, gate: GateSpec | LatencyGateSpec) -> Result:
     """Turn an inconclusive result into a failure where the gate asks for certainty."""
     if result.state != "inconclusive" or gate.on_inconclusive == "warn":
         return result

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from clipeval.records import LatencyGateResult, RunRecord
 from clipeval.records.latency import BenchmarkRecord, StageProfile
-from clipeval.records.latency_gates import LatencySetting
+from clipeval.records.latency_gates import LatencyPoint, LatencySetting
 
 _QUANTILES = ("median_s", "low_s", "high_s", "p90_s", "p95_s", "p99_s")
 
@@ -53,13 +53,7 @@ def latency_cases(record: RunRecord, benchmark: BenchmarkRecord | None) -> Itera
 
 
 def _is_of(gate: LatencyGateResult, setting: LatencySetting) -> bool:
-    point = gate.point
-    return (
-        gate.model, point.device, point.precision, point.backend, point.batch_size, point.n_threads
-    ) == (
-        setting.model, setting.device, setting.precision, setting.backend, setting.batch_size,
-        setting.n_threads,
-    )  # fmt: skip
+    return gate.model == setting.model and gate.point == LatencyPoint.of(gate.point.stage, setting)
 
 
 def _setting_name(setting: LatencySetting) -> str:
