@@ -23,7 +23,7 @@ from clipeval.report.charts import (
     roofline_chart,
     tradeoff_chart,
 )
-from clipeval.report.charts.latency import MAX_POINTS
+from clipeval.report.charts.distribution import MAX_POINTS
 from tests.report.conftest import (
     HOSTILE,
     Page,

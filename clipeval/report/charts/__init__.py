@@ -1,13 +1,10 @@
 """Charts of the report: declared in Vega-Lite, drawn as SVG when the page is rendered."""
 
+from clipeval.report.charts.distribution import distribution_chart
 from clipeval.report.charts.drawing import Chart, draw
 from clipeval.report.charts.history import accuracy_chart, latency_chart
-from clipeval.report.charts.latency import (
-    batch_sweep_chart,
-    distribution_chart,
-    roofline_chart,
-    tradeoff_chart,
-)
+from clipeval.report.charts.throughput import batch_sweep_chart, roofline_chart
+from clipeval.report.charts.tradeoffs import tradeoff_chart
 
 __all__ = [
     "Chart",

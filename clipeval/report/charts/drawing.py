@@ -14,8 +14,14 @@ import vl_convert
 from markupsafe import Markup, escape
 
 from clipeval.report.format import visible
+from clipeval.wording import count
 
 VEGA_LITE = "6.4"
+MS_PER_S = 1e3
+WIDTH = 560
+"""Of a panel, in pixels."""
+MAX_PANELS = 12
+"""Of a chart: whoever wants more has the table."""
 Spec = Mapping[str, Any]
 
 _GROUP, _ROLE = re.compile(r"<g\b[^>]*>"), re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
@@ -110,3 +116,13 @@ def told_apart(names: Sequence[str], *, field: str = "name") -> Spec:
             "scale": {"domain": domain, "range": [shapes[i % len(shapes)] for i in range(len(domain))]},
         },
     }  # fmt: skip
+
+
+def panel_title(text: str) -> Spec:
+    """Head a panel of a chart."""
+    return {"text": text, "anchor": "start", "color": "var(--ink)", "fontSize": 13}
+
+
+def left_out(n: int, noun: str) -> str:
+    """Say how many of what there is are drawn, if not all are."""
+    return f"; the first {MAX_PANELS} of {count(n, noun)}" if n > MAX_PANELS else ""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clipeval.records.history import PastRun, SuiteHistory
-from clipeval.report.charts.drawing import Chart, Spec, draw, told_apart
-from clipeval.report.charts.latency import MS_PER_S, setting_name
+from clipeval.report.charts.distribution import setting_name
+from clipeval.report.charts.drawing import MS_PER_S, Chart, Spec, draw, panel_title, told_apart
 
 MAX_SERIES = 8
 """Lines in a panel: more cannot be told apart; the table has all."""
@@ -96,7 +96,7 @@ def _panel(
     title = f"{name} ({left_out} more in the table)" if left_out else name
     value = {"field": "value", "type": "quantitative", **y}
     return {
-        "title": {"text": title, "anchor": "start", "color": "var(--ink)", "fontSize": 13},
+        "title": panel_title(title),
         "width": WIDTH,
         "height": 180,
         "layer": [
