@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,13 +21,20 @@ from clipeval.api.suite_latency import (
     stored_latency,
 )
 from clipeval.api.suites import duplicate_template_notices
-from clipeval.api.torch_boundary import caches, check_model, machine_facts, model_slot
+from clipeval.api.torch_boundary import (
+    caches,
+    check_model,
+    check_precision,
+    machine_facts,
+    model_slot,
+)
 from clipeval.backends import check_backend, encoder_precision
 from clipeval.engine import Evaluator, capture_environment
 from clipeval.errors import (
     BackendError,
     ClipEvalError,
     DatasetError,
+    DeviceError,
     ModelError,
     PromptError,
     without_traceback,
@@ -110,30 +118,36 @@ def _open_everything(plan: Plan, evaluator: Evaluator) -> None:
     of_setting = {
         (cell.model.id, cell.device, encoder_precision(cell.precision)): cell for cell in plan.cells
     }
-    unknown = {
-        cell.model.id: cell.model
+    unknown = [
+        cell
         for cell in of_setting.values()
         if not evaluator.models.remembers(
             cell.model, device=cell.device, precision=encoder_precision(cell.precision)
         )
-    }
+    ]
     _refuse_all(_check_backend, plan.cells, BackendError)
-    _refuse_all(check_model, unknown.values(), ModelError)
+    _refuse_all(_check_precision, unknown, DeviceError)
+    _refuse_all(check_model, {cell.model.id: cell.model for cell in unknown}.values(), ModelError)
     _refuse_all(evaluator.dataset, plan.suite.datasets, DatasetError)
     check_holdouts([(plan.suite, cell) for cell in plan.cells], open_=evaluator.dataset)
     _refuse_all(evaluator.check_prompts, plan.cells, PromptError)
     first = evaluation_order(plan)[0]
-    found = evaluator.model(first).description.device
+    opening = evaluator.first_model(first)
+    found = opening.description.device
     for cell in plan.cells:
         if cell.device == first.device:  # `auto` is resolved now
             check_backend(cell.backend, device=found, precision=cell.precision)
     setting = (first.model, first.device, first.precision)
     of_first = [cell for cell in plan.cells if (cell.model, cell.device, cell.precision) == setting]
-    _refuse_all(evaluator.check_tokens, of_first, PromptError)
+    _refuse_all(partial(evaluator.check_tokens, by=opening), of_first, PromptError)
 
 
 def _check_backend(cell: Cell) -> None:
     check_backend(cell.backend, device=cell.device, precision=cell.precision)
+
+
+def _check_precision(cell: Cell) -> None:
+    check_precision(cell.device, encoder_precision(cell.precision))
 
 
 def _refuse_all(
@@ -209,7 +223,8 @@ class _CellLoop:
             self._errors.append(CellError(id=cell.id, message=str(error)))
             return None
         self._keep(cell, measured)
-        return self.judge.judge(cell, measured, self._reference)
+        judged = self.judge.judge(cell, measured, self._reference)
+        return self.evaluator.with_thumbnails(judged, self.judge.images_that_flipped(judged))
 
     def _keep(self, cell: Cell, outcome: EvaluatedCell | ClipEvalError) -> None:
         if is_reference(self.judge.plan, cell):

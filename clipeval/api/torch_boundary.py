@@ -30,6 +30,13 @@ def check_model(spec: ModelSpec) -> None:
     check_spec(spec)
 
 
+def check_precision(device: str, precision: Precision) -> None:
+    """Refuse a precision that a device cannot compute in. Raises: DeviceError."""
+    from clipeval import devices
+
+    devices.check_precision(devices.resolve_device(device), precision)
+
+
 def machine_facts(memory: Memory | None) -> MachineFacts:
     """Say what torch says of this machine: as it was remembered, or by asking it.
 

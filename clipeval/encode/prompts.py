@@ -11,6 +11,7 @@ import torch
 
 from clipeval.encode.backing_off import BackingOff
 from clipeval.encode.prefix_tree import PackedBranches, pack_prompts
+from clipeval.encode.text_batches import PADDED_AT_ONCE, packed_at_once, padded_at_once
 from clipeval.encode.tree_tower import NODES_A_SEQUENCE, NotExactError, TreeTower
 from clipeval.errors import EncodingError
 from clipeval.models import ClipModel
@@ -18,13 +19,9 @@ from clipeval.progress import Advance, Progress, SilentProgress
 from clipeval.records import Notice, PromptEmbeddings
 from clipeval.records.results import FloatArray, IntArray
 
-PROMPTS_A_BATCH = 128
 PROMPTS_TOKENIZED_AT_ONCE = 4096
 FEW_PROMPTS = 8
 """Up to so many are padded: comparing both ways would cost more than it saves."""
-SEQUENCES_A_BATCH = {"cpu": 1, "cuda": 32, "mps": 8}
-"""Packed sequences a forward pass, by kind of device; fewer where memory does not suffice. On a CPU more than
-one is slower: what torch's attention multiplies is then not contiguous."""
 
 
 class PromptEncoder:
@@ -95,9 +92,9 @@ def encode_prompts(
 def _encode_padded(model: ClipModel, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
     """Encode prompts as open_clip does: each padded to the context length."""
     rows: list[torch.Tensor] = []
-    tower = BackingOff(model, model.encode_text, PROMPTS_A_BATCH, unit="prompts")
-    for start in range(0, len(prompts), PROMPTS_A_BATCH):
-        batch = prompts[start : start + PROMPTS_A_BATCH]
+    tower = BackingOff(model, model.encode_text, padded_at_once(model), unit="prompts")
+    for start in range(0, len(prompts), PADDED_AT_ONCE):
+        batch = prompts[start : start + PADDED_AT_ONCE]
         rows.append(tower.encode(model.tokenizer(batch)))
         advance(len(batch))
     return PromptEmbeddings(torch.cat(rows).numpy(), tower.notices)
@@ -106,7 +103,7 @@ def _encode_padded(model: ClipModel, prompts: Sequence[str], advance: Advance) -
 def _encode_tree(tree: TreeTower, prompts: Sequence[str], advance: Advance) -> PromptEmbeddings:
     model = tree.model
     tokens, lengths = _tokenize(tree, prompts)
-    size = SEQUENCES_A_BATCH[model.device.partition(":")[0]]
+    size = packed_at_once(model)
     tower = BackingOff(model, tree.encode, size, unit="packs of prompts")
     embeddings = np.empty((len(prompts), model.record.embed_dim), dtype=np.float32)
     sequences = pack_prompts(tokens, lengths, max_nodes=NODES_A_SEQUENCE)
@@ -131,8 +128,8 @@ def _encode_spoilt(
     """
     notices: tuple[Notice, ...] = ()
     spoilt = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-    for start in range(0, len(spoilt), PROMPTS_A_BATCH):
-        which = spoilt[start : start + PROMPTS_A_BATCH]
+    for start in range(0, len(spoilt), PADDED_AT_ONCE):
+        which = spoilt[start : start + PADDED_AT_ONCE]
         alone = _encode_padded(model, [prompts[i] for i in which], lambda _n_done: None)
         embeddings[which] = alone.embeddings
         notices = tuple(dict.fromkeys((*notices, *alone.notices)))

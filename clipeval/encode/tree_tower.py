@@ -14,6 +14,7 @@ from open_clip.transformer import TextTransformer
 from clipeval.devices import full_precision
 from clipeval.encode.backing_off import BackingOff
 from clipeval.encode.prefix_tree import PackedBranches, pack_prompts
+from clipeval.encode.text_batches import packed_at_once, padded_at_once
 from clipeval.models import ClipModel
 from clipeval.records import Precision
 from clipeval.records.results import IntArray
@@ -114,15 +115,18 @@ class TreeTower:
         """
         tokenizer = self.model.tokenizer
         tokens = tokenizer([*PROOF, "photo " * tokenizer.context_length])
-        padded = BackingOff(self.model, self.model.encode_text, len(tokens), unit="prompts")
+        at_once = padded_at_once(self.model)
+        padded = BackingOff(self.model, self.model.encode_text, at_once, unit="prompts")
         expected = padded.encode(tokens)
         try:
-            # First a sequence that is longer than any prompt, lest length make a difference; then two.
+            # First a sequence that is longer than any prompt, lest length make a difference; then two,
+            # at once where that is ever done.
             batches = [
                 list(self._packed(tokens)),
                 [*self._packed(tokens[:-1]), *self._packed(tokens[:1])],
             ]
-            packed = BackingOff(self.model, self.encode, len(batches[-1]), unit="packs of prompts")
+            at_once = packed_at_once(self.model)
+            packed = BackingOff(self.model, self.encode, at_once, unit="packs of prompts")
             rows = torch.cat([packed.encode(batch) for batch in batches])
         except (AttributeError, RuntimeError, TypeError, ValueError) as error:
             raise NotExactError(f"it cannot be run on packed prompts: {error}") from error

@@ -30,6 +30,9 @@ from clipeval.models.tokenizers import Tokenizer, load_tokenizer
 from clipeval.models.weights import StateDict, read_weights, strip_ddp_prefix
 from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
 
+_HASHED: dict[tuple[FileStamp, ...], str] = {}
+"""What the weights in some files were found to be, by how the files were before they were read."""
+
 
 def load_model(spec: ModelSpec, *, device: str = "cpu", precision: Precision = "fp32") -> ClipModel:
     """Load a model, or say in one sentence why it cannot be trusted to be what the spec names.
@@ -66,7 +69,14 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
     config = canonical_config(source.model_cfg, quick_gelu=source.quick_gelu)
     tokenizer = load_tokenizer(source.tokenizer, model_cfg=config)
     filled = _fill(source, config, precision)
-    record = _describe(spec, source, config, filled, tokenizer)
+    record = _describe(
+        spec,
+        source,
+        config,
+        filled,
+        tokenizer,
+        weights_sha256=_weights_sha256(filled.weights, files),
+    )
     module = filled.module.eval().requires_grad_(requires_grad=False)
     if device.startswith("cuda") and precision != "fp32":
         multiply_patches(module)
@@ -147,6 +157,8 @@ def _describe(
     config: Mapping[str, Any],
     filled: _Filled,
     tokenizer: Tokenizer,
+    *,
+    weights_sha256: str,
 ) -> ModelRecord:
     preprocessing = as_record(preprocessing_of(filled.module))
     if spec.decode != "exact":
@@ -165,11 +177,20 @@ def _describe(
         context_length=tokenizer.context_length,
         logit_scale=_logit_scale(filled.weights),
         preprocessing=preprocessing,
-        weights_sha256=hash_weights(filled.weights),
+        weights_sha256=weights_sha256,
         config_sha256=hash_json(config),
         preprocessing_sha256=hash_json(preprocessing),
         tokenizer_sha256=tokenizer.sha256,
     )
+
+
+def _weights_sha256(weights: StateDict, files: tuple[FileStamp, ...] | None) -> str:
+    """Hash weights once in a process, whatever the precisions that they are loaded in."""
+    if not files:
+        return hash_weights(weights)
+    if files not in _HASHED:
+        _HASHED[files] = hash_weights(weights)
+    return _HASHED[files]
 
 
 def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:

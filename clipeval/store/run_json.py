@@ -232,9 +232,14 @@ def _scalar(value: object) -> str:
     return _ENCODER.encode(value)
 
 
+def _is_row_of_counts(value: object) -> bool:
+    """Tell rows of confusion matrices, which are most of a record, from what has to be looked into."""
+    return isinstance(value, tuple) and set(map(type, value)) == {int}
+
+
 def _plain(value: object, place: str) -> Any:  # noqa: ANN401 (JSON has no narrower type)
     """Turn a record into what the json module writes, naming the place of what cannot be."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool | int) or _is_row_of_counts(value):
         return value
     if isinstance(value, str):
         return encodable(value)
