@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from clipeval.report import render_html
+from clipeval.report import render_html, run_page
 from tests.report.test_report_size import large_run
 
 N_OPENED = 5
@@ -28,7 +28,7 @@ def main() -> None:
     run, predictions = large_run()
     before_mb = _peak_mb()
     started = time.perf_counter()
-    page = render_html(run, predictions, ())
+    page = render_html(run_page(run, predictions, ()))
     rendered_s = time.perf_counter() - started
     print(
         f"rendered in {rendered_s:.1f} s, {len(page.encode()) / 1e6:.1f} MB; "

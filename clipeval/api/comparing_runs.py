@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipeval.api.baseline_files import baseline_of
 from clipeval.api.baselines import open_baseline
-from clipeval.comparison import compare, environment_changes, match_cells, matrix_change
+from clipeval.comparison import compare, environment_changes, match_cells
 from clipeval.errors import ComparisonError, ConfigError, ScoringError, did_you_mean
 from clipeval.gates import judge_drop, worst
 from clipeval.records import Baseline, Comparison, Notice, Verdict
@@ -99,10 +99,6 @@ def _compare_sides(
         only_in_candidate=match.only_in_candidate,
         environment_changes=environment_changes(then.environment, now.environment),
         notices=tuple(dict.fromkeys(notices)),
-        matrices=tuple(
-            matrix_change(then.cells[base].outcomes, now.cells[candidate].outcomes)
-            for base, candidate in match.pairs
-        ),
     )
 
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from clipeval.records import Predictions, RunRecord, Thumbnail
 from clipeval.records.latency import BenchmarkRecord
-from clipeval.report import render_html, render_junit, render_summary
+from clipeval.report import (
+    render_html,
+    render_junit,
+    render_summary,
+    run_page,
+    static_charts,
+)
 
 
 def render_documents(
@@ -16,8 +22,11 @@ def render_documents(
     benchmark: BenchmarkRecord | None,
 ) -> dict[str, str]:
     """Render what people and CI systems read; the same input gives the same bytes."""
+    page = run_page(record, predictions, thumbnails, benchmark)
+    charts = static_charts(page)
     return {
-        "report.html": render_html(record, predictions, thumbnails, benchmark),
-        "summary.md": render_summary(record, benchmark),
+        "report.html": render_html(page),
+        "summary.md": render_summary(record, benchmark, charts),
         "junit.xml": render_junit(record, benchmark),
+        **{chart.file: chart.svg for chart in charts},
     }

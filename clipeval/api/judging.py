@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from clipeval.api.comparer import Comparer, ComparisonRequest
 from clipeval.comparison import cell_outcomes, find_renamed
-from clipeval.errors import ClipEvalError
+from clipeval.errors import ClipEvalError, ComparisonError, ScoringError
 from clipeval.gates import Absent, Itself, decide
 from clipeval.plan import Cell, Plan, applies, reference_cell
 from clipeval.records import (
@@ -18,6 +18,8 @@ from clipeval.records import (
     SuiteSpec,
 )
 
+MAX_FLIPPED = 24
+"""Images newly wrong, and newly right, that a report shows of each cell."""
 EvaluateReference = Callable[[Cell], EvaluatedCell]
 
 
@@ -64,6 +66,24 @@ class Judge:
             gates, evaluated.result, outcomes, counterpart, compare_pair=self.comparer.compare
         )
         return replace(evaluated, result=replace(evaluated.result, gates=decided))
+
+    def images_that_flipped(self, evaluated: EvaluatedCell) -> tuple[str, ...]:
+        """Return sample ids of a cell's images that the baseline had right and it has wrong, and the reverse.
+
+        At most MAX_FLIPPED of either; none where there is no baseline, or it cannot be compared with.
+        """
+        if self.comparer.baseline is None:
+            return ()
+        now = cell_outcomes(evaluated.result, evaluated.predictions)
+        was = self.comparer.in_baseline(now)
+        if was is None:
+            return ()
+        try:
+            found = self.comparer.compare(was, now, kind="baseline")
+        except (ComparisonError, ScoringError):
+            return ()  # told of when the whole run is compared
+        flips = (*found.newly_wrong[:MAX_FLIPPED], *found.newly_right[:MAX_FLIPPED])
+        return tuple(flip.sample_id for flip in flips)
 
     def _in_baseline(self, outcomes: CellOutcomes) -> CellOutcomes | Absent:
         baseline = self.comparer.baseline

@@ -223,7 +223,9 @@ class EvaluationSession:
             self.evaluate(suite, other)
             return opened.outcome.evaluated[other.id]
 
-        return opened.judge.judge(cell, measured, reference)
+        judged = opened.judge.judge(cell, measured, reference)
+        flipped = opened.judge.images_that_flipped(judged)
+        return opened.evaluator.with_thumbnails(judged, flipped)
 
     def _open(self, suite: SuiteSpec, *, is_guest: bool) -> _OpenSuite:
         opened = self._suites.get(suite.name)

@@ -10,7 +10,6 @@ from clipeval.comparison.holdout import (
     split_images,
 )
 from clipeval.comparison.matching import CellMatch, find_counterpart, find_renamed, match_cells
-from clipeval.comparison.matrices import matrix_change
 from clipeval.comparison.outcomes import cell_outcomes, prompts_sha256
 from clipeval.comparison.pairing import pair_images
 from clipeval.comparison.reproduction import FLOORS, sketch_embeddings
@@ -27,7 +26,6 @@ __all__ = [
     "find_counterpart",
     "find_renamed",
     "match_cells",
-    "matrix_change",
     "pair_images",
     "prompts_sha256",
     "refuse_single_template",

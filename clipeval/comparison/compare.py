@@ -7,6 +7,7 @@ import numpy as np
 from clipeval.comparison.binary import PairedProportions, paired_groups
 from clipeval.comparison.changes import cell_changes
 from clipeval.comparison.classes import class_differences
+from clipeval.comparison.confusion_change import confusion_change
 from clipeval.comparison.pairing import PairedCells, pair_images, preprocessing_text
 from clipeval.comparison.reproduction import is_reproduction, reproduction_of
 from clipeval.comparison.wording import concluded
@@ -35,6 +36,7 @@ def compare(base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
     counted = PairedProportions.of(was_right, is_right, groups)
     reproduction = reproduction_of(paired) if is_reproduction(then, now) else None
     macro = _macro(paired, groups)
+    is_of_versions = kind in {"baseline", "run"}
     newly_right, newly_wrong = ~was_right & is_right, was_right & ~is_right
     comparison = Comparison(
         kind=kind,
@@ -63,7 +65,8 @@ def compare(base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
         conclusion="inconclusive",
         message="",
         notices=_notices(paired),
-        changes=cell_changes(base, candidate) if kind in {"baseline", "run"} else (),
+        changes=cell_changes(base, candidate) if is_of_versions else (),
+        confusion_change=confusion_change(paired) if is_of_versions else None,
     )
     return concluded(comparison)
 

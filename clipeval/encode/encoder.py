@@ -28,6 +28,7 @@ from clipeval.records import (
     OnError,
     Precision,
     PromptEmbeddings,
+    TokenizedPrompt,
 )
 
 N_MEASURED = 16
@@ -79,6 +80,10 @@ class ClipEncoder:
             context_length=self.model.record.context_length,
             where=where,
         )
+
+    def tokenized(self, prompts: Sequence[str]) -> tuple[TokenizedPrompt, ...]:
+        """Return prompts as the tokenizer sees them."""
+        return tuple(self.model.tokenizer.tokenized(prompt) for prompt in prompts)
 
     def encode_images(
         self,

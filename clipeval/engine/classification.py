@@ -23,7 +23,6 @@ from clipeval.records import (
     Notice,
     RankedLabel,
     Step,
-    TokenizedPrompt,
 )
 from clipeval.records.results import FloatArray
 from clipeval.scoring import class_weights
@@ -64,7 +63,7 @@ def classify_images(
         model=model.record,
         device=model.device,
         precision=model.precision,
-        prompts=tuple(_tokenized(model, prompt) for prompt in dict.fromkeys(text.prompts)),
+        prompts=tuple(model.tokenizer.tokenized(prompt) for prompt in dict.fromkeys(text.prompts)),
         images=tuple(
             _classify_one(model, path, image, text, top, explain=explain)
             for path, image in zip(paths, images, strict=True)
@@ -114,14 +113,6 @@ def _read_all(paths: Sequence[Path]) -> list[Image.Image]:
             f"{len(failures)} of {len(paths)} images cannot be read:\n" + "\n".join(failures)
         )
     return images
-
-
-def _tokenized(model: ClipModel, prompt: str) -> TokenizedPrompt:
-    return TokenizedPrompt(
-        prompt=prompt,
-        token_ids=model.tokenizer.token_ids(prompt),
-        pieces=model.tokenizer.pieces(prompt),
-    )
 
 
 def _classify_one(

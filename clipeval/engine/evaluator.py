@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,8 +20,9 @@ from clipeval.engine.precision_cost import (
     reference_of,
     sampled_indices,
 )
-from clipeval.engine.results import ScoredCell, cell_result, predictions_of
-from clipeval.engine.thumbnails import thumbnails_worth_a_look
+from clipeval.engine.results import cell_result, predictions_of
+from clipeval.engine.scored_cell import ScoredCell
+from clipeval.engine.thumbnails import Thumbnails, positions_worth_a_look
 from clipeval.errors import ClipEvalError, without_traceback
 from clipeval.plan import Cell
 from clipeval.progress import Progress, SilentProgress
@@ -43,6 +44,9 @@ from clipeval.records import (
 from clipeval.records.results import FloatArray
 from clipeval.scoring import class_weights, score_images
 from clipeval.store import EmbeddingCache
+
+MAX_TOKENIZED = 20
+"""Prompts of a cell whose tokens are recorded: enough to see what the tokenizer does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class Evaluator:
     )
     """By model, device and data set."""
     _prompts: dict[tuple[str, str], CheckedPrompts] = field(default_factory=dict, init=False)
+    _thumbnails: dict[str, Thumbnails] = field(default_factory=dict, init=False)
+    """By data set."""
     _tokens_checked: set[tuple[str, str, str]] = field(default_factory=set, init=False)
 
     def dataset(self, spec: DatasetSpec) -> ImageDataset:
@@ -93,6 +99,14 @@ class Evaluator:
         """Return the model of a cell; it is loaded when something has to be encoded."""
         precision = encoder_precision(cell.precision)
         return self.models.get(cell.model, device=cell.device, precision=precision)
+
+    def first_model(self, cell: Cell) -> ModelHandle:
+        """Return the model that evaluating a cell asks for first: its own, or the one it is measured by."""
+        return self._reference_model(cell) if _takes_another_model(cell) else self.model(cell)
+
+    def _reference_model(self, cell: Cell) -> ModelHandle:
+        spec = replace(cell.model, decode="exact")
+        return self.models.get(spec, device=cell.device, precision="fp32")
 
     def images(self, cell: Cell) -> ImageEmbeddings:
         """Encode the images of a cell, once for all templates.
@@ -134,9 +148,7 @@ class Evaluator:
             datasets = [self.dataset(cell.dataset)]
             if _takes_another_model(cell):
                 datasets = list(self._datasets.values())
-            model = self.models.get(
-                replace(cell.model, decode="exact"), device=cell.device, precision="fp32"
-            )
+            model = self._reference_model(cell)
             for dataset in datasets:
                 one = _reference_key(cell, dataset.key)
                 if one not in self._references:
@@ -179,15 +191,18 @@ class Evaluator:
             self._prompts[key] = CheckedPrompts(rendered, notices)
         return self._prompts[key]
 
-    def check_tokens(self, cell: Cell) -> CheckedPrompts:
+    def check_tokens(self, cell: Cell, *, by: ModelHandle | None = None) -> CheckedPrompts:
         """Check the prompts of a cell as its model's tokenizer sees them, once per tokenizer.
 
+        Args:
+            cell: whose prompts.
+            by: its model, in whatever precision; loaded in that of the cell if None.
         Raises:
             PromptError: one does not fit the context length, or two classes have the same tokens.
             ClipEvalError: as check_prompts and model.
         """
         checked = self.check_prompts(cell)
-        model = self.model(cell)
+        model = by or self.model(cell)
         key = (cell.dataset.key, cell.template.id, model.description.record.tokenizer_sha256)
         if key not in self._tokens_checked:
             if not self._encoding.were_checked(model, checked.prompts):
@@ -227,8 +242,25 @@ class Evaluator:
         return EvaluatedCell(
             cell_result(scored, _distinct(notices)),
             predictions_of(scored),
-            thumbnails_worth_a_look(scored),
+            self._thumbnails_of(cell.dataset.key).of(positions_worth_a_look(scored)),
         )
+
+    def with_thumbnails(
+        self, evaluated: EvaluatedCell, sample_ids: Collection[str]
+    ) -> EvaluatedCell:
+        """Return a cell that was evaluated with thumbnails of further images of its data set."""
+        wanted = set(sample_ids) - {one.sample_id for one in evaluated.thumbnails}
+        if not wanted:
+            return evaluated
+        made = self._thumbnails_of(evaluated.result.dataset.key)
+        samples = enumerate(made.dataset.samples)
+        further = made.of(i for i, one in samples if one.sample_id in wanted)
+        return replace(evaluated, thumbnails=(*evaluated.thumbnails, *further))
+
+    def _thumbnails_of(self, dataset: str) -> Thumbnails:
+        if dataset not in self._thumbnails:
+            self._thumbnails[dataset] = Thumbnails(self._datasets[dataset])
+        return self._thumbnails[dataset]
 
     def _score(
         self,
@@ -258,6 +290,7 @@ class Evaluator:
             images=images,
             text=text,
             prompts=prompts,
+            tokenized=model.tokenized(prompts.flat[:MAX_TOKENIZED]),
             weights=weights,
             scores=scores,
             load_s=model.load_s,

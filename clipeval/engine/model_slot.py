@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from clipeval.datasets import ImageDataset
-from clipeval.engine.spaces import backends_key, model_key
+from clipeval.engine.spaces import backends_key, model_key, tokens_key
 from clipeval.errors import ClipEvalError, ModelError, without_traceback
 from clipeval.file_stamps import FileStamp
 from clipeval.progress import Progress
@@ -23,6 +23,7 @@ from clipeval.records import (
     OnError,
     Precision,
     PromptEmbeddings,
+    TokenizedPrompt,
 )
 from clipeval.records.results import FloatArray
 from clipeval.store import Memory
@@ -52,6 +53,9 @@ class Encoder(Protocol):
 
     def check_tokens(self, prompts: ClassPrompts, *, where: str) -> Mapping[str, tuple[int, ...]]:
         """Check prompts as the tokenizer sees them; return the ids of each distinct one."""
+
+    def tokenized(self, prompts: Sequence[str]) -> tuple[TokenizedPrompt, ...]:
+        """Return prompts as the tokenizer sees them."""
 
     def encode_images(
         self,
@@ -157,6 +161,20 @@ class ModelHandle:
         if self._memory is not None and encoder.files is not None and known is None:
             self._memory.remember_model(self._key, found, encoder.files, since=since)
         return encoder
+
+    def tokenized(self, prompts: Sequence[str]) -> tuple[TokenizedPrompt, ...]:
+        """Return prompts as the tokenizer sees them; from an earlier run, if it showed the same ones.
+
+        Raises:
+            ModelError, DeviceError: the model cannot be loaded.
+        """
+        key = tokens_key(self.description, prompts)
+        known = None if self._memory is None else self._memory.tokens(key)
+        if known is None:
+            known = self.encoder().tokenized(prompts)
+            if self._memory is not None:
+                self._memory.remember_tokens(key, known)
+        return known
 
     def backend_timings(self, precision: Precision) -> tuple[BackendTiming, ...]:
         """Return what this run or an earlier one measured of backends in a precision."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-
-import numpy as np
 
 from clipeval.comparison import sketch_embeddings
 from clipeval.datasets import ImageDataset
 from clipeval.engine.cached_encoding import contents_sha256
+from clipeval.engine.scored_cell import ScoredCell
+from clipeval.engine.similarity import similarity_sample
 from clipeval.metrics import (
     calibration_bins,
     cell_metrics,
@@ -18,58 +17,15 @@ from clipeval.metrics import (
     most_confused_pairs,
     per_class_metrics,
 )
-from clipeval.plan import Cell
-from clipeval.prompts import ClassPrompts
 from clipeval.records import (
     CONTENT_DIGITS,
     CellResult,
     DatasetRecord,
-    ImageEmbeddings,
-    ModelRecord,
     Notice,
-    PrecisionCost,
     Predictions,
-    PromptEmbeddings,
-    Sample,
     TemplateRecord,
 )
-from clipeval.records.results import FloatArray, IntArray
-from clipeval.scoring import Scores
 from clipeval.stats import number_groups
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoredCell:
-    """A cell with its scores, and all that led to them."""
-
-    cell: Cell
-    model: ModelRecord
-    device: str
-    dataset: ImageDataset
-    samples: tuple[Sample, ...]
-    """(N) the samples that were scored, aligned with the scores."""
-    images: ImageEmbeddings
-    text: PromptEmbeddings
-    prompts: ClassPrompts
-    weights: FloatArray
-    """(C, D) unit class weights."""
-    scores: Scores
-    load_s: float
-    score_s: float
-    cost: PrecisionCost | None = None
-    """Of precision and backend; None for fp32 on torch."""
-    cost_s: float = 0.0
-    """Seconds that the embeddings took which it is measured by."""
-
-    @property
-    def labels(self) -> IntArray:
-        """(N,) int64 true class indices."""
-        return np.asarray([sample.label for sample in self.samples], dtype=np.int64)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """(C) display names."""
-        return tuple(label.names[0] for label in self.dataset.classes)
 
 
 def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
@@ -112,6 +68,7 @@ def cell_result(scored: ScoredCell, notices: tuple[Notice, ...]) -> CellResult:
             [label.key for label in scored.dataset.classes],
         ),
         cost=scored.cost,
+        similarity=similarity_sample(scored),
     )
 
 
@@ -166,6 +123,7 @@ def _template_record(scored: ScoredCell) -> TemplateRecord:
         templates=template.templates,
         prompts=scored.prompts.flat,
         prompts_per_class=scored.prompts.per_class,
+        tokenized=scored.tokenized,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -72,6 +74,16 @@ def token_space(model: ModelDescription) -> str:
         tokenizer=model.record.tokenizer_sha256,
         context_length=str(model.record.context_length),
         checks=_code_sha256(_CHECKING),
+        **_software(),
+    )
+
+
+def tokens_key(model: ModelDescription, prompts: Sequence[str]) -> str:
+    """Return the key of what a model's tokenizer shows of some prompts."""
+    return cache_space(
+        kind="tokenized",
+        tokenizer=model.record.tokenizer_sha256,
+        prompts=json.dumps(list(prompts)),
         **_software(),
     )
 

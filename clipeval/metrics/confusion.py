@@ -30,7 +30,7 @@ def confusion_matrix(predicted: IntArray, labels: IntArray, *, n_classes: int) -
 
 
 def most_confused_pairs(
-    confusion: IntArray, class_names: Sequence[str], *, limit: int = 20
+    confusion: IntArray, class_names: Sequence[str], *, limit: int = 200
 ) -> tuple[ConfusedPair, ...]:
     """List the pairs (true class, other class that it was taken for) with the most images.
 

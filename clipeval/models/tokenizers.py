@@ -20,6 +20,7 @@ from open_clip.tokenizer import (
 from clipeval.errors import ModelError
 from clipeval.models.fingerprints import hash_json
 from clipeval.models.open_clip_quiet import quiet_open_clip
+from clipeval.records import TokenizedPrompt
 
 _RUN_TIME_STATE = ("truncation", "padding")
 _UNDECODABLE = "\ufffd"
@@ -67,9 +68,12 @@ class Tokenizer:
             return tuple(0 if token == separator else token for token in ids)
         return ids
 
-    def pieces(self, text: str) -> tuple[str, ...]:
-        """Return readable text for each id of `token_ids`: `<start_of_text>`, `a`, `photo`."""
-        return tuple(self._piece(token) for token in self.token_ids(text))
+    def tokenized(self, text: str) -> TokenizedPrompt:
+        """Return the ids of a text as `token_ids` does, with readable text for each: `a`, `photo`."""
+        token_ids = self.token_ids(text)
+        return TokenizedPrompt(
+            prompt=text, token_ids=token_ids, pieces=tuple(self._piece(one) for one in token_ids)
+        )
 
     def _hub_ids(self, text: str, *, add_special_tokens: bool) -> tuple[int, ...]:
         encoded = self._tokenizer.tokenizer(

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
         ClassifiedImage,
         RankedLabel,
         Step,
-        TokenizedPrompt,
     )
     from clipeval.records.comparisons import (
         BaselineUse,
         CellChange,
         ClassDifference,
         Comparison,
+        ConfusionChange,
         Difference,
         Flip,
         Holdout,
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         Notice,
         Sample,
     )
+    from clipeval.records.similarities import SimilaritySample
     from clipeval.records.specs import (
         DEFAULT_BACKEND,
         Against,
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
         TemplateSpec,
         TorchvisionSource,
     )
+    from clipeval.records.tokens import TokenizedPrompt
     from clipeval.records.verdicts import Verdict
 
 _HOME = {
@@ -116,6 +118,7 @@ _HOME = {
     "ClassifiedImage": "classification",
     "Comparison": "comparisons",
     "ConfusedPair": "results",
+    "ConfusionChange": "comparisons",
     "DatasetRecord": "results",
     "DatasetSpec": "specs",
     "Decode": "specs",
@@ -153,6 +156,7 @@ _HOME = {
     "Reproduction": "comparisons",
     "RunRecord": "results",
     "Sample": "samples",
+    "SimilaritySample": "similarities",
     "Source": "specs",
     "Step": "classification",
     "SuiteSpec": "specs",
@@ -160,7 +164,7 @@ _HOME = {
     "TemplateRecord": "results",
     "TemplateSpec": "specs",
     "Thumbnail": "results",
-    "TokenizedPrompt": "classification",
+    "TokenizedPrompt": "tokens",
     "TorchvisionSource": "specs",
     "Verdict": "verdicts",
 }
@@ -188,6 +192,7 @@ __all__ = [
     "ClassifiedImage",
     "Comparison",
     "ConfusedPair",
+    "ConfusionChange",
     "DatasetRecord",
     "DatasetSpec",
     "Decode",
@@ -225,6 +230,7 @@ __all__ = [
     "Reproduction",
     "RunRecord",
     "Sample",
+    "SimilaritySample",
     "Source",
     "Step",
     "SuiteSpec",

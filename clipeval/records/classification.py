@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clipeval.records.results import ModelRecord
 from clipeval.records.samples import Notice
+from clipeval.records.tokens import TokenizedPrompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,16 +21,6 @@ class RankedLabel:
     """logit_scale * cosine."""
     probability: float
     """Softmax over all candidates, in [0, 1]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenizedPrompt:
-    """A prompt as the text tower sees it, without padding."""
-
-    prompt: str
-    token_ids: tuple[int, ...]
-    pieces: tuple[str, ...]
-    """What each id stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,18 @@ class CellChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionChange:
+    """How many more images of one class are taken for another than before."""
+
+    class_names: tuple[str, ...]
+    """All, or of many those whose confusion changed most."""
+    counts: tuple[tuple[int, ...], ...]
+    """Candidate less base; rows are truth, columns prediction."""
+    n_classes: int
+    """Of the data set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two cells on the same images."""
 
@@ -146,6 +158,8 @@ class Comparison:
     changes: tuple[CellChange, ...] = ()
     """What is different about the cell, with the baseline or another run; of templates and models of one
     run, whose difference is meant, nothing."""
+    confusion_change: ConfusionChange | None = None
+    """With the baseline or another run; null if no image of any class is taken for another than then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from clipeval.records.comparisons import BaselineUse, Comparison, Holdout
 from clipeval.records.latency_gates import LatencyOutcome
 from clipeval.records.samples import ImageFailure, Notice
+from clipeval.records.similarities import SimilaritySample
 from clipeval.records.specs import BackendName, Precision
+from clipeval.records.tokens import TokenizedPrompt
 from clipeval.records.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -162,6 +164,8 @@ class TemplateRecord:
     prompts: tuple[str, ...]
     """Every prompt, class by class."""
     prompts_per_class: tuple[int, ...]
+    tokenized: tuple[TokenizedPrompt, ...] = ()
+    """The first prompts, at most 20, as the tokenizer sees them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +228,8 @@ class CellResult:
     """Lets a later run with the same weights and prompts measure how far the numbers drifted."""
     cost: PrecisionCost | None = None
     """What precision and backend change; null for fp32 on torch, which is what they are measured by."""
+    similarity: SimilaritySample | None = None
+    """Cosines of a few images with a few classes; null in runs of before there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,18 +11,6 @@ from clipeval.records.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixChange:
-    """How many more images of one class are taken for another than before."""
-
-    class_names: tuple[str, ...]
-    """All, or of many those whose confusion changed most."""
-    changes: tuple[tuple[int, ...], ...]
-    """Candidate less base; rows are truth, columns prediction."""
-    n_classes: int
-    """Of the data set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSide:
     """One of the two runs."""
 
@@ -48,5 +36,3 @@ class RunComparison:
     only_in_candidate: tuple[str, ...]
     environment_changes: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
-    matrices: tuple[MatrixChange, ...] = ()
-    """How the confusion of each cell changed, aligned with comparisons."""

@@ -17,18 +17,18 @@ from clipeval.records.history import History
 from clipeval.records.latency import BenchmarkRecord
 from clipeval.records.run_comparisons import RunComparison
 from clipeval.report.format import visible
-from clipeval.report.views import build_history, build_page, build_two_runs
+from clipeval.report.views import Page, build_history, build_page, build_two_runs
 
 _TEMPLATES = resources.files("clipeval.report") / "templates"
 
 
-def render_html(
+def run_page(
     record: RunRecord,
     predictions: Mapping[str, Predictions] | Iterable[Predictions],
     thumbnails: Sequence[Thumbnail],
     benchmark: BenchmarkRecord | None = None,
-) -> str:
-    """Render the page of a run; the same input gives the same bytes.
+) -> Page:
+    """Gather what the page of a run shows.
 
     Args:
         record: the run.
@@ -36,19 +36,26 @@ def render_html(
             thumbnails and say so.
         thumbnails: joined with predictions by data set and sample id.
         benchmark: timings of the run's models, if they were timed.
-    Returns:
-        A whole HTML document that encodes as UTF-8.
     Raises:
         StoreError: predictions are of a cell that the record does not have, or do not fit it.
     """
     found = tuple(predictions.values() if isinstance(predictions, Mapping) else predictions)
     _check_cells(record, found)
+    return build_page(record, found, thumbnails, benchmark)
+
+
+def render_html(page: Page) -> str:
+    """Render the page of a run; the same input gives the same bytes.
+
+    Returns:
+        A whole HTML document that encodes as UTF-8.
+    """
     css, script = _text("report.css"), _text("report.js")
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            page=build_page(record, found, thumbnails, benchmark),
+            page=page,
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             script=Markup(script),  # noqa: S704 (as above)
             policy=content_security_policy(css, script),

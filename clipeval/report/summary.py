@@ -25,6 +25,7 @@ from clipeval.report.markdown import (
     table_row,
 )
 from clipeval.report.open_gates import open_gate_lines
+from clipeval.report.static_charts import StaticChart
 from clipeval.report.views.baseline import cell_lists, holdout_sentences
 from clipeval.report.views.moved import moves, unmoved
 from clipeval.report.views.verdict import missing_cells, n_images, reason
@@ -44,7 +45,11 @@ _COLUMNS = ("top1", "top5", "mean_per_class_recall", "macro_f1", "nll", "ece")
 _Gates = Sequence[tuple[CellResult, GateResult]]
 
 
-def render_summary(record: RunRecord, benchmark: BenchmarkRecord | None = None) -> str:
+def render_summary(
+    record: RunRecord,
+    benchmark: BenchmarkRecord | None = None,
+    charts: Sequence[StaticChart] = (),
+) -> str:
     """Render a run as GitHub-flavoured markdown; the same input gives the same text.
 
     The verdict comes first, then what moved; what did not is counted and folded away.
@@ -52,6 +57,7 @@ def render_summary(record: RunRecord, benchmark: BenchmarkRecord | None = None) 
     Args:
         record: the run.
         benchmark: timings of the run's models, if they were timed.
+        charts: that lie beside it; a text that goes elsewhere has none.
     Returns:
         At most MAX_BYTES in UTF-8: where a run has more to say, what matters least is left out, and
         the text says so.
@@ -87,6 +93,7 @@ def render_summary(record: RunRecord, benchmark: BenchmarkRecord | None = None) 
         ),
         timings(benchmark),
         _cell_table(record.cells, is_folded=is_folded),
+        _charts(charts),
     )
     return fit(_headline(record), sections, max_bytes=MAX_BYTES)
 
@@ -258,6 +265,16 @@ def _metric(cell: CellResult, key: str) -> str:
         return fmt.DASH
     span = fmt.interval(key, found.low, found.high) if key == "top1" else ""
     return f"{fmt.metric_number(key, found.value)} {span}".rstrip()
+
+
+def _charts(charts: Sequence[StaticChart]) -> Section:
+    return Section(
+        opening=details_start("Charts"),
+        lines=tuple(f"![{escape(one.title)}]({one.file})" for one in charts),
+        nouns=("chart", "charts"),
+        between="\n\n",
+        closing=DETAILS_END,
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -19,6 +19,8 @@ from clipeval.store.confusion import confusion_csv
 from clipeval.store.consistency import check_run
 from clipeval.store.names import (
     BENCHMARK_JSON,
+    CHART_FILE,
+    CHARTS,
     CONFUSION,
     DOCUMENTS,
     LOCK,
@@ -160,7 +162,7 @@ class RunFolder:
         Args:
             record: with its final status; partial if the run was interrupted. Every cell in it must
                 have been added; files list cells in planned order.
-            documents: texts by file name: report.html, summary.md, junit.xml.
+            documents: texts by file name: report.html, summary.md, junit.xml, charts/NAME.svg.
             benchmark: timings, for benchmark.json.
         Raises:
             StoreError: a cell was not added, a document has another name, or a file cannot be
@@ -241,7 +243,7 @@ def write_documents(path: Path, documents: Mapping[str, str]) -> tuple[Path, ...
 
     Args:
         path: the run folder.
-        documents: texts by file name: report.html, summary.md, junit.xml.
+        documents: texts by file name: report.html, summary.md, junit.xml, charts/NAME.svg.
     Returns:
         The files written.
     Raises:
@@ -254,13 +256,23 @@ def write_documents(path: Path, documents: Mapping[str, str]) -> tuple[Path, ...
 
 def _check_documents(path: Path, documents: Mapping[str, str]) -> None:
     for name in documents:
-        if name not in DOCUMENTS:
+        if name not in DOCUMENTS and not CHART_FILE.fullmatch(name):
             raise StoreError(
-                f"{path}: '{name}' is no document of a run; available: {', '.join(DOCUMENTS)}"
+                f"{path}: '{name}' is no document of a run; available: {', '.join(DOCUMENTS)}, "
+                f"{CHARTS}/NAME.svg"
             )
 
 
 def _write_documents(path: Path, documents: Mapping[str, str]) -> None:
+    charts = path / CHARTS
+    with reporting_os_errors(f"cannot write {charts}"):
+        if charts.is_symlink():
+            charts.unlink()  # nothing is deleted through a link
+        if any(CHART_FILE.fullmatch(name) for name in documents):
+            charts.mkdir(exist_ok=True)
+        for file in charts.glob("*.svg"):
+            if f"{CHARTS}/{file.name}" not in documents:
+                file.unlink()
     for name, document in documents.items():
         write_bytes(path / name, encodable(document).encode("utf-8"))
 

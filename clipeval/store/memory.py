@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from clipeval.errors import StoreError
 from clipeval.file_stamps import FileStamp
-from clipeval.records import BackendTimings, MachineFacts, ModelDescription
+from clipeval.records import BackendTimings, MachineFacts, ModelDescription, TokenizedPrompt
 from clipeval.store.atomic import TEMP_SUFFIX, write_bytes
 from clipeval.store.run_json import dump_record
 
@@ -29,7 +29,9 @@ SETTLED_S = 2.0
 have changed again since, and have the same time."""
 MAX_FACTS = 1000
 _STALE_S = 3600.0
-_Fact = TypeVar("_Fact", ModelDescription, MachineFacts, BackendTimings)
+_Fact = TypeVar(
+    "_Fact", ModelDescription, MachineFacts, BackendTimings, tuple[TokenizedPrompt, ...]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Remembered(Generic[_Fact]):
 _MODEL = TypeAdapter(_Remembered[ModelDescription])
 _MACHINE = TypeAdapter(_Remembered[MachineFacts])
 _BACKENDS = TypeAdapter(_Remembered[BackendTimings])
+_TOKENS = TypeAdapter(_Remembered[tuple[TokenizedPrompt, ...]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,14 @@ class Memory:
 
     def remember_machine(self, key: str, known: MachineFacts) -> None:
         """Keep what torch says of this machine."""
+        self._write(_Remembered(key, (), known))
+
+    def tokens(self, key: str) -> tuple[TokenizedPrompt, ...] | None:
+        """Return what a tokenizer made of some prompts before."""
+        return self._recall(_TOKENS, key)
+
+    def remember_tokens(self, key: str, known: tuple[TokenizedPrompt, ...]) -> None:
+        """Keep what a tokenizer makes of some prompts."""
         self._write(_Remembered(key, (), known))
 
     def forget(self, key: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from urllib.parse import quote
 
 RUN_JSON = "run.json"
@@ -10,10 +11,13 @@ PREDICTIONS = "predictions.parquet"
 THUMBNAILS = "thumbnails.parquet"
 BENCHMARK_JSON = "benchmark.json"
 CONFUSION = "confusion"
+CHARTS = "charts"
 PARTS = ".parts"
 LOCK = ".clipeval.lock"
 DOCUMENTS = ("report.html", "summary.md", "junit.xml")
-"""Texts that the caller of RunFolder.finish renders."""
+"""Texts that the caller of RunFolder.finish renders, beside charts."""
+CHART_FILE = re.compile(rf"{CHARTS}/[a-z0-9-]+\.svg")
+"""Drawings, which the same caller renders."""
 
 MAX_LENGTH = 120
 """Characters of a file name before its hash and extension; Windows counts 260 for a whole path."""

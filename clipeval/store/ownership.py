@@ -11,6 +11,7 @@ from clipeval.errors import StoreError
 from clipeval.store.atomic import TEMP_SUFFIX, reporting_os_errors
 from clipeval.store.names import (
     BENCHMARK_JSON,
+    CHARTS,
     CONFUSION,
     DOCUMENTS,
     LOCK,
@@ -56,7 +57,8 @@ def remove_earlier_run(path: Path) -> None:
         for name in (RUN_JSON, PREDICTIONS, THUMBNAILS, BENCHMARK_JSON, *DOCUMENTS):
             (path / name).unlink(missing_ok=True)
         remove_parts(path)
-        _remove_confusion(path / CONFUSION)
+        _remove_files(path / CONFUSION, "*.csv")
+        _remove_files(path / CHARTS, "*.svg")
         for left_over in path.glob(f".*{TEMP_SUFFIX}"):
             left_over.unlink(missing_ok=True)
 
@@ -70,11 +72,11 @@ def remove_parts(path: Path) -> None:
         shutil.rmtree(parts)
 
 
-def _remove_confusion(folder: Path) -> None:
+def _remove_files(folder: Path, pattern: str) -> None:
     if folder.is_symlink():
         folder.unlink()
     elif folder.is_dir():
-        for file in (*folder.glob("*.csv"), *folder.glob(f".*{TEMP_SUFFIX}")):
+        for file in (*folder.glob(pattern), *folder.glob(f".*{TEMP_SUFFIX}")):
             file.unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()

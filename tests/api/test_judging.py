@@ -325,3 +325,28 @@ class TestInARun:
         (run,) = api.finish_outcomes(api.merge_outcomes([outcome]), project / "out", base=project)
         assert (run.record.status, run.record.verdict) == ("partial", "error")
         assert len(run.record.errors) == 2
+
+
+class TestImagesThatFlipped:
+    def flipped(self, plan, evaluated):
+        return Judge.of(plan, suite_baseline(plan.suite)).images_that_flipped(evaluated)
+
+    def test_newly_wrong_ones_and_newly_right_ones(self, plan, evaluated, accepted):
+        accepted(evaluated(n_wrong=2))
+        assert set(self.flipped(plan(), evaluated(n_wrong=0, weights="f"))) == {
+            "img-000", "img-001",
+        }  # fmt: skip
+        assert set(self.flipped(plan(), evaluated(n_wrong=4, weights="f"))) == {
+            "img-002", "img-003",
+        }  # fmt: skip
+
+    def test_at_most_so_many_of_either(self, plan, evaluated, accepted):
+        accepted(evaluated(n_images=90))
+        assert len(self.flipped(plan(), evaluated(n_images=90, n_wrong=60, weights="f"))) == 24
+
+    def test_none_without_a_baseline_or_where_it_cannot_be_compared(
+        self, plan, evaluated, accepted
+    ):
+        assert self.flipped(plan(), evaluated()) == ()
+        accepted(evaluated(n_images=30))
+        assert self.flipped(plan(), evaluated(n_images=31)) == ()

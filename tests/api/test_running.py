@@ -40,7 +40,7 @@ def finished(digits, project):
 class TestAFinishedRun:
     def test_is_written_whole(self, finished, run_json):
         assert {path.name for path in finished.iterdir() if not path.name.startswith(".")} == {
-            "run.json", "predictions.parquet", "thumbnails.parquet", "confusion", *DOCUMENTS,
+            "run.json", "predictions.parquet", "thumbnails.parquet", "charts", "confusion", *DOCUMENTS,
         }  # fmt: skip
         record = run_json(finished)
         jsonschema.validate(record, api.schema("run"))
@@ -65,9 +65,10 @@ class TestAFinishedRun:
 
     def test_renders_again_to_the_same_bytes(self, finished):
         before = checksums(finished)
-        for name in DOCUMENTS:
+        for name in (*DOCUMENTS, "charts/top1-1.svg"):
             (finished / name).unlink()
-        assert {path.name for path in api.render_report(finished).files} == set(DOCUMENTS)
+        written = {path.name for path in api.render_report(finished).files}
+        assert written == {*DOCUMENTS, "top1-1.svg"}
         assert checksums(finished) == before
         api.render_report(finished / "run.json")
         assert checksums(finished) == before

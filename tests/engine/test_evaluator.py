@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.engine import Evaluator
+from clipeval.api.torch_boundary import load_encoder
+from clipeval.engine import Evaluator, ModelSlot
 from clipeval.errors import DatasetError, ModelError, PromptError
 from clipeval.records import ModelSpec
 from clipeval.records.precision_costs import cost_sentence
@@ -273,3 +274,50 @@ class TestThumbnails:
         again = evaluator.evaluate(cell)
         assert again.thumbnails == whole.thumbnails[1:]
         assert again.result.metrics == whole.result.metrics
+
+    def test_of_further_images_are_added_once(self, evaluator, photos, cells):
+        (cell,) = cells([photos({"red": 30, "blue": 30})])
+        evaluated = evaluator.evaluate(cell)
+        kept = [one.sample_id for one in evaluated.thumbnails]
+        samples = [one.sample_id for one in evaluator.dataset(cell.dataset).samples]
+        others = [one for one in samples if one not in kept][:2]
+        assert evaluator.with_thumbnails(evaluated, kept[:3]) is evaluated
+        more = evaluator.with_thumbnails(evaluated, [kept[0], *others, "not there"])
+        assert [one.sample_id for one in more.thumbnails] == [*kept, *others]
+        assert more.result == evaluated.result
+
+    def test_of_an_image_that_several_cells_show_is_made_once(
+        self, evaluator, photos, cells, monkeypatch
+    ):
+        first, second = cells([photos({"red": 2, "blue": 2})], ("a photo of {}", "{}"))
+        made = evaluator.evaluate(first).thumbnails
+        dataset = evaluator.dataset(first.dataset)
+        monkeypatch.setattr(
+            type(dataset), "read", lambda _self, index: pytest.fail(f"{index} was read again")
+        )
+        assert {one.webp for one in evaluator.evaluate(second).thumbnails} <= {
+            one.webp for one in made
+        }
+
+
+class TestTheOrderOfModels:
+    """A cell that is measured by the model in fp32 has it loaded first, once, and its own once after it."""
+
+    def test_bf16_takes_two_loads(self, photos, cells):
+        loads = []
+
+        def load(spec, *, device, precision):
+            loads.append(precision)
+            return load_encoder(spec, device=device, precision=precision)
+
+        (cell,) = cells([photos({"red": 2, "blue": 2})])
+        cell = replace(cell, precision="bf16")
+        evaluator = Evaluator(models=ModelSlot(load), batch_size=2)
+        opening = evaluator.first_model(cell)
+        evaluator.check_tokens(cell, by=opening)
+        evaluator.evaluate(cell)
+        assert loads == ["fp32", "bf16"]
+
+    def test_fp32_takes_one(self, photos, cells, evaluator):
+        (cell,) = cells([photos({"red": 2, "blue": 2})])
+        assert evaluator.first_model(cell) is evaluator.model(cell)

@@ -154,3 +154,28 @@ class TestWhatWasRememberedWrongly:
         plain = Evaluator(ModelSlot(models.load), 4).evaluate(new)
         assert right.result.metrics == plain.result.metrics
         np.testing.assert_array_equal(right.predictions.confidence, plain.predictions.confidence)
+
+
+class TestTokens:
+    PROMPTS = ("a photo of a dog", "a cat")
+
+    def test_come_from_the_tokenizer(self, stand_in):
+        model = stand_in()
+        found = handle(Loader(model), None).tokenized(self.PROMPTS)
+        assert [one.prompt for one in found] == list(self.PROMPTS)
+        for one in found:
+            assert one.token_ids == model.tokenizer.token_ids(one.prompt)
+            assert len(one.pieces) == len(one.token_ids)
+
+    def test_are_remembered_so_that_no_model_is_needed(self, stand_in, memory):
+        first = handle(Loader(stand_in()), memory).tokenized(self.PROMPTS)
+        loader = Loader(stand_in())
+        assert handle(loader, memory).tokenized(self.PROMPTS) == first
+        assert loader.n_loads == 0
+
+    def test_of_other_prompts_are_other_tokens(self, stand_in, memory):
+        handle(Loader(stand_in()), memory).tokenized(self.PROMPTS)
+        loader = Loader(stand_in())
+        (found,) = handle(loader, memory).tokenized(self.PROMPTS[:1])
+        assert found.prompt == self.PROMPTS[0]
+        assert loader.n_loads == 1

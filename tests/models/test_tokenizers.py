@@ -27,12 +27,12 @@ class TestClipsTokenizer:
         assert ids == (49406, 320, 1125, 539, 18892, 49407)
 
     def test_names_every_id(self):
-        pieces = CLIP_TOKENIZER.pieces("A photo of ramen, pizza")
+        pieces = CLIP_TOKENIZER.tokenized("A photo of ramen, pizza").pieces
         expected = ("a", "photo", "of", "ramen", ",", "pizza")
         assert pieces == ("<start_of_text>", *expected, "<end_of_text>")
 
     def test_shows_parts_of_a_character_as_bytes(self):
-        assert CLIP_TOKENIZER.pieces("東") == (
+        assert CLIP_TOKENIZER.tokenized("東").pieces == (
             "<start_of_text>",
             "<E6 9D>",
             "<B1>",
@@ -49,7 +49,7 @@ class TestClipsTokenizer:
     def test_ids_are_the_row_before_padding_and_cutting(self, text):
         ids = CLIP_TOKENIZER.token_ids(text)
         row = CLIP_TOKENIZER([text])[0].tolist()
-        assert len(CLIP_TOKENIZER.pieces(text)) == len(ids)
+        assert len(CLIP_TOKENIZER.tokenized(text).pieces) == len(ids)
         if len(ids) <= 77:
             assert row == [*ids, *[0] * (77 - len(ids))]
         else:
@@ -62,7 +62,7 @@ class TestHubTokenizer:
         assert hub(["A photo of ramen!"])[0].tolist() == [3, 4, 5, 6, 1, *[0] * 11]
 
     def test_names_every_id(self, hub):
-        assert hub.pieces("a photo of soup") == ("a", "photo", "of", "<unk>", "</s>")
+        assert hub.tokenized("a photo of soup").pieces == ("a", "photo", "of", "<unk>", "</s>")
 
     def test_long_prompt_keeps_all_ids_where_the_call_cuts(self, hub):
         text = "ramen " * 30

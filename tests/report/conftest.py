@@ -30,10 +30,12 @@ from clipeval.records import (
     RankedTemplate,
     Reproduction,
     RunRecord,
+    SimilaritySample,
     TemplateRecord,
     Thumbnail,
+    TokenizedPrompt,
 )
-from clipeval.report import render_html
+from clipeval.report import render_html, run_page
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -141,6 +143,21 @@ def make_class(name, confusion, i):
     )
 
 
+def make_tokens(prompt):
+    pieces = ("<start>", *prompt.split(), "<end>")
+    return TokenizedPrompt(prompt=prompt, token_ids=tuple(range(7, 7 + len(pieces))), pieces=pieces)
+
+
+def make_similarity(n_classes):
+    """The first image of each of at most three classes; each is most like its own."""
+    classes = tuple(range(min(3, n_classes)))
+    return SimilaritySample(
+        classes=classes,
+        sample_ids=tuple(f"s{4 * i:04d}" for i in classes),
+        cosines=tuple(tuple(0.3 if i == j else -0.1 * i for j in classes) for i in classes),
+    )
+
+
 def make_cell(*, dataset=None, template="photo", confusion=None, model=None, suffix="", **changes):
     if "gates" in changes:
         changes["gates"] = numbered(changes["gates"])
@@ -170,6 +187,7 @@ def make_cell(*, dataset=None, template="photo", confusion=None, model=None, suf
             templates=(f"a {template} of {{}}",),
             prompts=prompts,
             prompts_per_class=(1,) * len(names),
+            tokenized=tuple(map(make_tokens, prompts[:20])),
         ),
         device="cpu",
         precision="fp32",
@@ -194,6 +212,7 @@ def make_cell(*, dataset=None, template="photo", confusion=None, model=None, suf
         ),
         gates=(),
         timings={"load_s": 0.5, "encode_image_s": 3.25, "images_per_s": 1234.5},
+        similarity=make_similarity(len(names)),
     )
     return replace(cell, **changes)
 
@@ -378,8 +397,12 @@ HOSTILE = (
 )
 
 
+def rendered(run, predictions, thumbnails, benchmark=None):
+    return render_html(run_page(run, predictions, thumbnails, benchmark))
+
+
 def render(run, *, thumbnails=()):
-    return render_html(run, [make_predictions(cell) for cell in run.cells], thumbnails)
+    return rendered(run, [make_predictions(cell) for cell in run.cells], thumbnails)
 
 
 def page_of(run, **options):

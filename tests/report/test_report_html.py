@@ -14,7 +14,6 @@ import pytest
 
 from clipeval.errors import StoreError
 from clipeval.records import CellError, ImageFailure, Notice, Thumbnail
-from clipeval.report import render_html
 from clipeval.report.format import DASH
 from tests.report.conftest import (
     HOSTILE,
@@ -29,6 +28,7 @@ from tests.report.conftest import (
     make_thumbnails,
     page_of,
     render,
+    rendered,
     table_named,
     table_rows,
     webp,
@@ -84,10 +84,13 @@ class TestComparison:
 
     def test_interval_is_drawn_on_the_scale_from_0_to_100(self, quickstart):
         page = page_of(quickstart)
-        table = table_named(page, "Templates on digits")
-        span = page.inside(table, "rect")[0].attributes
-        point = page.inside(table, "line", class_="point")[0].attributes
-        assert (span["x"], span["width"], point["x1"]) == ("77.87%", "3.65%", "80.00%")
+        table = table_named(page, "Classes of digits/tiny/photo")
+        row = next(one for one in page.inside(table, "tr") if one.words.startswith("two"))
+        span = page.inside(row, "rect")[0].attributes
+        point = page.inside(row, "line", class_="point")[0].attributes
+        recall = next(one for one in quickstart.cells[0].per_class if one.name == "two")
+        ends = (recall.recall_low, recall.recall_high - recall.recall_low, recall.recall)
+        assert (span["x"], span["width"], point["x1"]) == tuple(f"{100 * end:.2f}%" for end in ends)
 
     def test_models_side_by_side_are_compared_within_each_model(self):
         other = make_model(id="RN50/openai")
@@ -181,7 +184,9 @@ class TestCells:
         cell = make_cell(dataset=make_dataset(class_names=names, n_images=25), confusion=eye)
         page = page_of(make_run([cell]))
         prompts = page.inside(page.one("ol", class_="prompts"), "li")
-        assert [one.words for one in prompts] == [f"a photo of class {i}" for i in range(20)]
+        assert [one.words.partition("<start>")[0] for one in prompts] == [
+            f"a photo of class {i}" for i in range(20)
+        ]
         assert "and 5 more in run.json." in [one.words for one in page.all("p", class_="note")]
 
     def test_notices_of_the_cell_are_shown(self):
@@ -191,7 +196,7 @@ class TestCells:
 
 
 class TestManyClasses:
-    """Forty classes fit a matrix; more are cut down to the worst, and the page says so."""
+    """Sixty classes fit a matrix; more are cut down to the worst, and the page says so."""
 
     @staticmethod
     def run_of(n_classes):
@@ -204,12 +209,12 @@ class TestManyClasses:
         dataset = make_dataset(class_names=names, n_images=9 * n_classes + 7)
         return make_run([make_cell(dataset=dataset, confusion=tuple(map(tuple, confusion)))])
 
-    def test_forty_classes_are_shown_whole(self):
-        page = page_of(self.run_of(40))
-        assert len(page.inside(table_named(page, "Confusion matrix"), "tr")) == 41
+    def test_sixty_classes_are_shown_whole(self):
+        page = page_of(self.run_of(60))
+        assert len(page.inside(table_named(page, "Confusion matrix"), "tr")) == 61
 
     def test_more_classes_show_the_block_of_the_worst_pairs(self):
-        page = page_of(self.run_of(41))
+        page = page_of(self.run_of(61))
         rows = table_rows(page, table_named(page, "Confusion matrix"))
         assert rows == [
             ["", "class 3", "class 7", "class 30", "n"],
@@ -223,14 +228,14 @@ class TestManyClasses:
         )
 
     def test_block_has_at_most_twenty_classes(self):
-        n = 60
+        n = 70
         confusion = tuple(tuple(5 if i == j else int(j == (i + 1) % n) for j in range(n)) for i in range(n))  # fmt: skip
         dataset = make_dataset(class_names=[f"c{i}" for i in range(n)], n_images=6 * n)
         page = page_of(make_run([make_cell(dataset=dataset, confusion=confusion)]))
         assert len(page.inside(table_named(page, "Confusion matrix"), "tr")) == 21
 
     def test_no_mistakes_means_no_matrix(self):
-        n = 50
+        n = 70
         confusion = tuple(tuple(2 * (i == j) for j in range(n)) for i in range(n))
         dataset = make_dataset(class_names=[f"c{i}" for i in range(n)], n_images=2 * n)
         html = render(make_run([make_cell(dataset=dataset, confusion=confusion)]))
@@ -239,13 +244,17 @@ class TestManyClasses:
         assert "Misclassified" not in html
 
 
+def images_of(page):
+    return [one for one in page.all("figure") if "data-class" in one.attributes]
+
+
 class TestMistakes:
     """Thumbnails are joined by data set and sample, the most confident first."""
 
     def test_figure_tells_truth_prediction_confidence_and_sample(self):
         cell = make_cell()
         page = page_of(make_run([cell]), thumbnails=make_thumbnails(cell))
-        figures = page.all("figure")
+        figures = images_of(page)
         # images 4 (one -> zero) and 7 (two -> one) of ten; confidence grows from 0.4 to 0.99
         assert [one.words.split(" Top")[0] for one in figures] == [
             "one 85.9% truth: two",
@@ -292,7 +301,7 @@ class TestMistakes:
         cell = make_cell()
         predictions = make_predictions(cell)
         page = page_of(make_run([cell]))
-        figure = page.all("figure")[0]
+        figure = images_of(page)[0]
         widths = [float(one.attributes["width"].rstrip("%")) for one in page.inside(figure, "rect")]
         i = predictions.sample_ids.index("s0007")
         scores = predictions.top5_scores[i].astype(float)
@@ -302,31 +311,31 @@ class TestMistakes:
     def test_cap_is_stated(self):
         cell = make_cell(confusion=((4, 61, 0), (0, 2, 0), (0, 0, 2)))
         page = page_of(make_run([cell]))
-        assert len(page.all("figure")) == 24
-        assert "Misclassified images Showing 24 of 61, most confident first." in [
+        assert len(images_of(page)) == 24
+        assert "Misclassified Showing 24 of 61, most confident first." in [
             one.words for one in page.all("h4")
         ]
 
     def test_missing_predictions_are_said(self):
-        html = render_html(make_run([make_cell()]), [], [])
+        html = rendered(make_run([make_cell()]), [], [])
         assert "no predictions of this cell" in html
 
     def test_predictions_by_cell_id_are_the_same_as_a_list(self):
         cell = make_cell()
         run, predictions = make_run([cell]), make_predictions(cell)
-        assert render_html(run, {cell.id: predictions}, []) == render_html(run, [predictions], [])
+        assert rendered(run, {cell.id: predictions}, []) == rendered(run, [predictions], [])
 
     def test_predictions_of_an_unknown_cell_are_refused(self):
         stray = make_predictions(make_cell(template="other"))
         with pytest.raises(StoreError, match=r"cell 'digits/tiny/other'.*not of the same run"):
-            render_html(make_run([make_cell()]), [stray], [])
+            rendered(make_run([make_cell()]), [stray], [])
 
     def test_class_index_out_of_range_is_refused(self):
         cell = make_cell()
         predictions = make_predictions(cell)
         wrong = replace(predictions, predicted=predictions.predicted + 2)
         with pytest.raises(StoreError, match=r"class index 2 to 4.*classes 0 to 2"):
-            render_html(make_run([cell]), [wrong], [])
+            rendered(make_run([cell]), [wrong], [])
 
 
 class TestAlarms:
@@ -392,7 +401,9 @@ class TestSections:
         page = page_of(quickstart)
         ids = [one.attributes["id"] for one in page.elements if "id" in one.attributes]
         assert len(ids) == len(set(ids))
-        assert {one.attributes["href"] for one in page.all("a")} <= {f"#{one}" for one in ids}
+        links = {one.attributes["href"] for one in page.all("a")}
+        assert {one for one in links if "=" not in one} <= {f"#{one}" for one in ids}
+        assert "#class=two&predicted=one" in links
 
     def test_command_is_quoted_and_without_the_folder_of_the_program(self, quickstart):
         assert page_of(quickstart).one("pre").words == "clipeval run 'my suite.yaml' --limit 10"
@@ -424,7 +435,9 @@ class TestAccessibility:
     def test_every_image_has_a_text(self):
         cell = make_cell()
         page = page_of(make_run([cell]), thumbnails=make_thumbnails(cell))
-        assert {one.attributes["alt"] for one in page.all("img")} == {"two, taken for one", "one, taken for zero"}  # fmt: skip
+        texts = {one.attributes["alt"] for one in page.all("img")}
+        # "" beside the name of the class that it is of
+        assert texts == {"two, taken for one", "one, taken for zero", ""}
 
 
 class TestSafety:
@@ -446,6 +459,8 @@ class TestSafety:
             for one in HOSTILE
         ]  # fmt: skip
         cells = [replace(cell, device=HOSTILE[0], timings={HOSTILE[1]: 1.0}) for cell in cells]
+        similarity = replace(cells[0].similarity, sample_ids=HOSTILE[:3])
+        cells = [replace(cell, similarity=similarity) for cell in cells]
         environment = make_environment(platform=HOSTILE[0], packages={HOSTILE[1]: HOSTILE[2]}, argv=HOSTILE)  # fmt: skip
         return make_run(
             cells, suite=HOSTILE[0], created=HOSTILE[1], environment=environment, notices=notices,
@@ -460,7 +475,7 @@ class TestSafety:
             "div", "p", "h1", "h2", "h3", "h4", "ul", "ol", "li", "a", "dl", "dt", "dd", "table", "caption", "thead",
             "tbody", "tr", "th", "td", "svg", "line", "rect", "span", "b", "small", "strong", "code", "pre", "bdi",
             "time", "details", "summary", "figure", "figcaption", "br", "script", "form", "label", "input", "select",
-            "option", "datalist", "button", "output",
+            "option", "datalist", "button", "output", "g", "path", "text",
         }  # fmt: skip
         attributes = {key for one in page.elements for key in one.attributes}
         assert not [key for key in attributes if key.startswith("on") or key in {"style", "srcdoc"}]

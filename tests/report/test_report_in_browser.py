@@ -2,9 +2,17 @@
 
 import pytest
 
-from clipeval.report import render_html
 from tests.report import test_report_comparisons
-from tests.report.conftest import HOSTILE, make_thumbnails, render
+from tests.report.conftest import (
+    HOSTILE,
+    make_cell,
+    make_comparison,
+    make_flip,
+    make_run,
+    make_thumbnails,
+    render,
+    rendered,
+)
 from tests.report.test_report_latency import latency_run, make_benchmark, make_gate
 
 NARROW = {"viewport": {"width": 360, "height": 740}}
@@ -73,7 +81,7 @@ def test_dark_where_the_reader_wants_it_dark(opened, report):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_charts_follow_the_colours_of_the_page(opened, scheme):
-    html = render_html(latency_run(make_gate()), (), (), make_benchmark())
+    html = rendered(latency_run(make_gate()), (), (), make_benchmark())
     page = opened(html, color_scheme=scheme)
     ink, drawn = page.evaluate(
         """() => {
@@ -89,7 +97,7 @@ def test_charts_follow_the_colours_of_the_page(opened, scheme):
 
 
 def test_nothing_sticks_out_on_a_telephone(opened, report):
-    for html in (report, render_html(latency_run(make_gate()), (), (), make_benchmark())):
+    for html in (report, rendered(latency_run(make_gate()), (), (), make_benchmark())):
         page = opened(html, **NARROW)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -104,7 +112,7 @@ def test_axe_finds_nothing(opened, report, scheme):
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
     )
-    for html in (report, render_html(latency_run(make_gate()), (), (), make_benchmark())):
+    for html in (report, rendered(latency_run(make_gate()), (), (), make_benchmark())):
         page = opened(html, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         found = axe.Axe().run(page)
@@ -120,7 +128,7 @@ def test_hostile_names_run_nothing(opened, hostile):
     assert page.evaluate("document.querySelectorAll('script').length") == 1
     gate = make_gate(message=hostile, model=hostile)
     latency = latency_run(gate, problems=(hostile,), verdict="error")
-    opened(render_html(latency, (), (), make_benchmark(hostile)))
+    opened(rendered(latency, (), (), make_benchmark(hostile)))
 
 
 class TestFilter:
@@ -190,3 +198,45 @@ class TestFilter:
         page = opened(report, java_script_enabled=False)
         assert page.locator("#filter").is_hidden()
         assert page.locator("details.cell").count() == 5
+
+    def test_a_pair_opens_the_images_of_that_mistake_alone(self, opened, report):
+        page = opened(report)
+        page.locator("a[href='#class=two&predicted=one']").first.click()
+        assert page.get_by_label("Taken for", exact=True).input_value() == "one"
+        page.evaluate(
+            "document.querySelectorAll('details.cell').forEach((one) => { one.open = true; })"
+        )
+        pairs = page.locator("[data-predicted]:not([hidden])").evaluate_all(
+            "(all) => all.map((one) => [one.dataset.class, one.dataset.predicted].join())"
+        )
+        assert set(pairs) == {"two,one"}
+        page.reload()
+        assert page.get_by_label("Class", exact=True).input_value() == "two"
+
+    def test_taken_for_alone_leaves_what_was_taken_for_it(self, opened, report):
+        page = opened(report)
+        page.get_by_label("Taken for", exact=True).fill("one")
+        predicted = page.locator("[data-predicted]:not([hidden])").evaluate_all(
+            "(all) => all.map((one) => one.dataset.predicted)"
+        )
+        assert predicted
+        assert set(predicted) == {"one"}
+
+    def test_images_are_chosen_by_what_they_were_chosen_for(self, opened):
+        cell = make_cell()
+        flips = {"newly_wrong": (make_flip("s0004"),), "newly_right": (make_flip("s0000"),)}
+        html = render(
+            make_run([cell], comparisons=(make_comparison(**flips),)),
+            thumbnails=make_thumbnails(cell),
+        )
+        page = opened(html)
+        chosen = page.get_by_label("Images", exact=True)
+        assert chosen.locator("option").all_inner_texts() == [
+            "all", "misclassified", "newly wrong", "newly right",
+        ]  # fmt: skip
+        chosen.select_option("newly right")
+        assert page.evaluate("location.hash") == "#images=newly+right"
+        assert page.locator("[data-images]:visible h4").all_inner_texts() == [
+            "Newly right Showing 1 of 20, against the baseline."
+        ]
+        assert page.locator("#filter output").inner_text() == "1 of 1 cells, 3 classes, 1 image"

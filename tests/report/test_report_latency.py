@@ -16,7 +16,7 @@ from clipeval.records.latency import (
 )
 from clipeval.records.latency_gates import LatencyPoint, LatencySetting
 from clipeval.report import format as fmt
-from clipeval.report import render_html, render_junit, render_summary
+from clipeval.report import render_junit, render_summary
 from clipeval.report.charts import (
     batch_sweep_chart,
     distribution_chart,
@@ -31,6 +31,7 @@ from tests.report.conftest import (
     make_environment,
     make_predictions,
     make_run,
+    rendered,
     table_named,
     table_rows,
 )
@@ -91,7 +92,7 @@ def latency_run(*gates, problems=(), verdict="fail"):
 
 
 def page_of(run, benchmark):
-    return Page(render_html(run, [make_predictions(cell) for cell in run.cells], (), benchmark))
+    return Page(rendered(run, [make_predictions(cell) for cell in run.cells], (), benchmark))
 
 
 class TestPage:
@@ -120,7 +121,7 @@ class TestPage:
 
     def test_four_charts_that_run_nothing_and_load_nothing(self):
         page = page_of(latency_run(make_gate()), make_benchmark())
-        charts = page.all("svg", class_="chart")
+        charts = page.inside(page.one("section", id="latency"), "svg", class_="chart")
         assert [one.attributes["aria-label"].partition(".")[0] for one in charts] == [
             "Time of every call", "Throughput by batch size", "Roofline", "Accuracy against latency",
         ]  # fmt: skip
@@ -154,12 +155,11 @@ class TestPage:
 
     def test_what_was_to_be_timed_and_could_not_has_its_section(self):
         page = page_of(latency_run(problems=("no model b",), verdict="error"), None)
-        assert page.one("section", id="latency")
-        assert not page.all("svg", class_="chart")
+        assert not page.inside(page.one("section", id="latency"), "svg", class_="chart")
 
     def test_the_same_input_gives_the_same_bytes(self):
         run, benchmark = latency_run(make_gate()), make_benchmark()
-        assert render_html(run, (), (), benchmark) == render_html(run, (), (), benchmark)
+        assert rendered(run, (), (), benchmark) == rendered(run, (), (), benchmark)
 
     @pytest.mark.parametrize("hostile", HOSTILE)
     def test_hostile_strings_add_no_element_and_no_attribute(self, hostile):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from clipeval.records import Predictions
-from clipeval.report import render_html
-from tests.report.conftest import make_cell, make_dataset, make_run
+from tests.report.conftest import make_cell, make_dataset, make_run, rendered
 
 N_CLASSES, N_IMAGES, N_TEMPLATES = 1000, 50_000, 5
 MAX_BYTES, MAX_NODES = 15_000_000, 150_000
@@ -48,7 +47,7 @@ def large_run(seed=0):
 
 @pytest.fixture(scope="module")
 def large():
-    return render_html(*large_run(), ())
+    return rendered(*large_run(), ())
 
 
 def test_it_stays_small(large):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from clipeval.records import Notice, Thumbnail
-from clipeval.records.run_comparisons import MatrixChange, RunComparison, RunSide
+from clipeval.records import ConfusionChange, Notice, Thumbnail
+from clipeval.records.run_comparisons import RunComparison, RunSide
 from clipeval.report import render_comparison
 from tests.report.conftest import (
     HOSTILE,
@@ -21,13 +21,14 @@ from tests.report.conftest import (
 
 
 def make_two_runs(**changes):
-    change = MatrixChange(class_names=("one", "eight"), changes=((3, -3), (0, -8)), n_classes=2)
+    change = ConfusionChange(class_names=("one", "eight"), counts=((3, -3), (0, -8)), n_classes=2)
+    comparison = make_comparison(kind="run", confusion_change=change)
     found = RunComparison(
         base=RunSide(source="reports/before", suite="digits", created="2026-03-01T10:00:00+00:00"),
         candidate=RunSide(source="reports/after", suite="digits", created="2026-03-02T10:00:00+00:00"),
-        margin=0.01, verdict="fail", comparisons=(make_comparison(kind="run"),), gates=(make_gate(),),
+        margin=0.01, verdict="fail", comparisons=(comparison,), gates=(make_gate(),),
         only_in_base=("digits/tiny/gone",), only_in_candidate=("digits/tiny/new",),
-        environment_changes=("torch 2.9 -> 2.10",), matrices=(change,),
+        environment_changes=("torch 2.9 -> 2.10",),
     )  # fmt: skip
     return replace(found, **changes)
 
@@ -74,8 +75,8 @@ def test_images_of_both_runs_stand_beside_what_they_were_taken_for():
 
 
 def test_nothing_that_did_not_change_is_drawn():
-    same = MatrixChange(class_names=("one", "eight"), changes=((0, 0), (0, 0)), n_classes=2)
-    page = Page(render_comparison(make_two_runs(matrices=(same,), environment_changes=()), ()))
+    same = make_comparison(kind="run", confusion_change=None)
+    page = Page(render_comparison(make_two_runs(comparisons=(same,), environment_changes=()), ()))
     assert not page.all("section", aria_labelledby="matrices-title")
     assert not page.all("section", aria_labelledby="changes-title")
 
@@ -84,15 +85,15 @@ def test_nothing_that_did_not_change_is_drawn():
 def test_hostile_names_add_no_element_and_run_nothing(opened, hostile):
     def html(text):
         flip = make_flip(text, path=f"{text}/x", label=text, base=text, candidate=text)
+        matrix = ConfusionChange(class_names=(text, text), counts=((1, -1), (2, 0)), n_classes=9)
         one = make_comparison(
-            kind="run", base=text, candidate=text, message=text, newly_wrong=(flip,), newly_right=(flip,),
+            kind="run", confusion_change=matrix, base=text, candidate=text, message=text, newly_wrong=(flip,), newly_right=(flip,),
             per_class=(make_class_difference(text),),
         )  # fmt: skip
         side = RunSide(source=text, suite=text, created=text)
-        matrix = MatrixChange(class_names=(text, text), changes=((1, -1), (2, 0)), n_classes=9)
         return render_comparison(
             make_two_runs(
-                base=side, candidate=side, comparisons=(one,), matrices=(matrix,), only_in_base=(text,),
+                base=side, candidate=side, comparisons=(one,), only_in_base=(text,),
                 only_in_candidate=(text,), environment_changes=(text,), notices=(Notice(text, text),),
             ),
             THUMBNAILS,

@@ -32,6 +32,7 @@ DOCUMENTS = {
     "report.html": "<!doctype html><p>report</p>\n",
     "summary.md": "# summary\n",
     "junit.xml": "<testsuites/>\n",
+    "charts/top1-1.svg": "<svg/>\n",
 }
 
 

@@ -236,6 +236,8 @@ class TestFinish:
         write_run(tmp_path, made_run)
         assert {file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*")} == {
             ".clipeval.lock",
+            "charts",
+            "charts/top1-1.svg",
             "confusion",
             "confusion/food--tiny--photo.csv",
             "confusion/food--tiny--plate.csv",
@@ -288,6 +290,32 @@ class TestFinish:
             pytest.raises(StoreError, match=r"'\.\./x\.html' is no document of a run"),
         ):
             folder.finish(record, documents={"../x.html": ""})
+
+    @pytest.mark.parametrize(
+        "name", ["charts/../x.svg", "charts/x.html", "charts/a/b.svg", "x.svg", "charts/A.svg"]
+    )
+    def test_charts_lie_in_their_folder(self, tmp_path, made_run, write_run, name):
+        write_run(tmp_path, made_run)
+        with pytest.raises(StoreError, match="is no document of a run"):
+            write_documents(tmp_path, {name: ""})
+
+    def test_charts_are_never_deleted_through_a_link(self, tmp_path, made_run, write_run):
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "precious.svg").write_text("<svg/>")
+        folder = tmp_path / "run"
+        write_run(folder, made_run)
+        (folder / "charts" / "top1-1.svg").unlink()
+        (folder / "charts").rmdir()
+        (folder / "charts").symlink_to(elsewhere)
+        write_documents(folder, {"charts/top1-1.svg": "<svg>1</svg>"})
+        assert [one.name for one in elsewhere.iterdir()] == ["precious.svg"]
+        assert (folder / "charts" / "top1-1.svg").read_text() == "<svg>1</svg>"
+
+    def test_charts_that_are_not_drawn_again_are_gone(self, tmp_path, made_run, write_run):
+        write_run(tmp_path, made_run)
+        write_documents(tmp_path, {"charts/top1-2.svg": "<svg>2</svg>"})
+        assert [one.name for one in (tmp_path / "charts").iterdir()] == ["top1-2.svg"]
 
     def test_finishing_twice_is_refused(self, tmp_path, made_run):
         record = replace(made_run.record, status="partial", cells=(), errors=())

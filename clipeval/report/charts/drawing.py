@@ -76,12 +76,35 @@ def draw(spec: Spec, *, title: str, summary: str) -> Chart:
     opening, _, rest = drawn.partition(">")
     view_box = opening.partition('viewBox="')[2].partition('"')[0]
     width = view_box.split()[2]
+    css_class = "chart" if float(width) < WIDTH else "chart wide"
     label = escape(visible(f"{title}. {summary}"))
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{label}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="{css_class}" role="img" aria-label="{label}" '
         f'viewBox="{view_box}" width="{width}">{_GROUP.sub(_without_roles, rest)}'
     )
     return Chart(svg=Markup(svg), title=title, summary=summary)  # noqa: S704 (Vega escapes all text)
+
+
+LIGHT: Mapping[str, str] = {
+    "ink": "#17202b",
+    "quiet": "#55606e",
+    "rule": "#d8dee5",
+    "strong-rule": "#8a95a3",
+    "right": "#2a78b8",
+    "wrong": "#d9822b",
+    "pass": "#0a6650",
+    "fail": "#a5330f",
+    "inconclusive": "#6a5200",
+}
+"""What the page's variables are in its light colours."""
+_VARIABLE = re.compile(r"var\(--([a-z-]+)\)")
+
+
+def standalone(chart: Chart) -> str:
+    """Return a chart as a file of its own: in light colours, on white."""
+    opening, _, rest = chart.svg.partition(">")
+    drawn = f'{opening}><rect width="100%" height="100%" fill="#ffffff"/>{rest}'
+    return _VARIABLE.sub(lambda found: LIGHT.get(found[1], found[0]), drawn) + "\n"
 
 
 def _without_roles(group: re.Match[str]) -> str:

@@ -37,24 +37,34 @@ function keyOf(cell, isNumber) {
   return cell.dataset.value ? Number(cell.dataset.value) : null;
 }
 
-// What to show: cells by template, model and data set; rows and images by class, true or predicted.
-// `#class=pizza&template=plate` says the same, so that a view can be linked to.
+// What to show: cells by template, model and data set; rows and images by class, true or predicted; images
+// by what they were chosen for. `#class=pizza&template=plate` says the same, so that a view can be linked to.
 const filter = document.getElementById("filter");
-const FIELDS = ["class", "template", "model", "dataset"];
+const OF_CELLS = ["template", "model", "dataset"];
+const FIELDS = ["class", "predicted", ...OF_CELLS, "images"];
 
 function prepareFilter() {
   const classes = [...document.querySelectorAll("tr[data-class]")].map((one) => one.dataset.class);
   addOptions(document.getElementById("filter-classes"), classes);
   const cells = [...document.querySelectorAll("details.cell")];
-  for (const name of FIELDS.slice(1)) {
-    const select = filter.elements[name];
-    addOptions(select, cells.map((cell) => cell.dataset[name]));
-    select.parentNode.hidden = select.options.length < 3;
-  }
+  for (const name of OF_CELLS) fillSelect(name, cells, 3);
+  fillSelect("images", [...document.querySelectorAll("[data-images]")], 3);
   filter.hidden = false;
   filter.addEventListener("input", () => { writeHash(); applyFilter(); });
-  filter.addEventListener("reset", () => setTimeout(() => { writeHash(); applyFilter(); }));
+  filter.addEventListener("reset", (event) => {
+    event.preventDefault();  // it would empty the fields after this
+    for (const name of FIELDS) filter.elements[name].value = "";
+    writeHash();
+    applyFilter();
+  });
   filter.addEventListener("submit", (event) => event.preventDefault());
+}
+
+// A choice between fewer than two is none.
+function fillSelect(name, elements, nOptions) {
+  const select = filter.elements[name];
+  addOptions(select, elements.map((one) => one.dataset[name]));
+  select.parentNode.hidden = select.options.length < nOptions;
 }
 
 function addOptions(list, values) {
@@ -68,21 +78,33 @@ function addOptions(list, values) {
 
 function applyFilter() {
   const wanted = Object.fromEntries(FIELDS.map((name) => [name, filter.elements[name].value]));
-  const matches = classMatcher(wanted.class);
   const cells = [...document.querySelectorAll("details.cell")];
   const shown = cells.filter((cell) => {
-    cell.hidden = FIELDS.slice(1).some((name) => wanted[name] && cell.dataset[name] !== wanted[name]);
+    cell.hidden = OF_CELLS.some((name) => wanted[name] && cell.dataset[name] !== wanted[name]);
     return !cell.hidden;
   });
-  for (const one of document.querySelectorAll("[data-class]")) {
-    one.hidden = !matches(one.dataset.class) && !(one.dataset.predicted && matches(one.dataset.predicted));
+  const matches = mistakeMatcher(wanted.class, wanted.predicted);
+  for (const one of document.querySelectorAll("[data-class]")) one.hidden = !matches(one.dataset);
+  for (const one of document.querySelectorAll("[data-images]")) {
+    one.hidden = wanted.images !== "" && one.dataset.images !== wanted.images;
   }
   for (const list of document.querySelectorAll("[data-filtered]")) {
     list.dataset.filtered = [...list.children].every((one) => one.hidden) ? "none" : "";
   }
   const isActive = FIELDS.some((name) => wanted[name]);
   if (isActive && shown.length <= 3) for (const cell of shown) cell.open = true;
-  filter.querySelector("output").textContent = isActive ? account(cells.length, shown, wanted.class) : "";
+  filter.querySelector("output").textContent = isActive ? account(cells.length, shown, wanted) : "";
+}
+
+// With one class asked for, whatever has to do with it; with two, images of the first taken for the second.
+function mistakeMatcher(trueText, predictedText) {
+  const isTrue = classMatcher(trueText);
+  const isPredicted = classMatcher(predictedText);
+  return ({ class: label, predicted }) => {
+    if (!predictedText) return isTrue(label) || (predicted !== undefined && isTrue(predicted));
+    if (predicted === undefined) return trueText ? isTrue(label) : isPredicted(label);
+    return isTrue(label) && isPredicted(predicted);
+  };
 }
 
 // The whole name of a class means that class; anything else is looked for in all names.
@@ -93,12 +115,13 @@ function classMatcher(text) {
   return known ? (name) => name === text : (name) => name.toLowerCase().includes(part);
 }
 
-function account(nCells, shown, text) {
+function account(nCells, shown, wanted) {
   const cells = `${shown.length} of ${nCells} cells`;
-  if (!text) return cells;
+  if (!wanted.class && !wanted.predicted && !wanted.images) return cells;
   const rows = shown.flatMap((cell) => [...cell.querySelectorAll("table.classes tr[data-class]:not([hidden])")]);
   const classes = new Set(rows.map((row) => row.dataset.class)).size;
-  const images = shown.flatMap((cell) => [...cell.querySelectorAll("figure[data-class]:not([hidden])")]).length;
+  const isShown = "[data-images]:not([hidden]) figure[data-class]:not([hidden])";
+  const images = shown.flatMap((cell) => [...cell.querySelectorAll(isShown)]).length;
   return `${cells}, ${classes} ${classes === 1 ? "class" : "classes"}, ${images} ${images === 1 ? "image" : "images"}`;
 }
 

@@ -5,39 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clipeval.records import CalibrationBin, CellResult, ClassMetrics, Notice, Predictions
+from clipeval.records import CalibrationBin, CellResult, Comparison, Notice, Predictions
 from clipeval.records.precision_costs import cost_sentence
 from clipeval.report import format as fmt
+from clipeval.report.charts import Chart, calibration_chart
+from clipeval.report.views.classes import ClassTable, class_table
 from clipeval.report.views.confusion import HeatMap, heat_map
+from clipeval.report.views.confusion_change import ChangeMatrix, change_matrix
 from clipeval.report.views.galleries import Gallery, ThumbnailIndex, galleries
-from clipeval.report.views.grouping import cell_anchor, setting_of
-from clipeval.report.views.numbers import (
-    Metric,
-    Number,
-    Plot,
-    exact,
-    integer,
-    metric,
-    number,
-    plot,
-)
+from clipeval.report.views.grouping import cell_anchor, pair_link, setting_of
+from clipeval.report.views.moved import HELD_AGAINST
+from clipeval.report.views.numbers import Metric, Number, exact, integer, metric, number
+from clipeval.report.views.prompts import Prompts, prompts_view
+from clipeval.report.views.similarity import SimilarityMap, similarity_map
 from clipeval.wording import count
 
-MAX_PAIRS = 10
-MAX_PROMPTS = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassRow:
-    """One class."""
-
-    name: str
-    n: Number
-    recall: Number
-    interval: str
-    plot: Plot | None
-    precision: Number
-    f1: Number
+MAX_PAIRS = 200
+"""As many as the engine lists; the page's filter searches them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +33,8 @@ class PairRow:
     n: Number
     share: Number
     """Of the images of the true class."""
+    link: str
+    """Shows images of this kind alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +47,6 @@ class BinRow:
     accuracy: Number
     gap: Number
     """Mean confidence less accuracy, in points: positive is overconfident."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompts:
-    """The prompts as encoded."""
-
-    origin: str
-    account: str
-    shown: tuple[str, ...]
-    n_more: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +64,16 @@ class CellView:
     top1: Metric | None
     wrong: str
     metrics: tuple[Metric, ...]
-    classes: tuple[ClassRow, ...]
+    classes: ClassTable | None
     heat_map: HeatMap | None
+    confusion_change: ChangeMatrix | None
     pairs: tuple[PairRow, ...]
     n_more_pairs: int
     galleries: tuple[Gallery, ...]
     lacks_predictions: bool
     calibration: tuple[BinRow, ...]
+    calibration_chart: Chart | None
+    similarity: SimilarityMap | None
     prompts: Prompts
     notices: tuple[Notice, ...]
     timings: tuple[tuple[str, Number], ...]
@@ -110,12 +89,23 @@ def cell_view(
     is_open: bool,
     predictions: Predictions | None,
     thumbnails: ThumbnailIndex,
+    compared: Comparison | None,
+    has_chart: bool,
 ) -> CellView:
     """Build the section of one cell.
 
+    Args:
+        position: of the cell in the run.
+        cell: the cell.
+        is_open: whether the section is, at first.
+        predictions: what the cell said of each image, if that is known.
+        thumbnails: of images.
+        compared: the comparison that says most about the cell; None if it was not compared.
+        has_chart: whether its calibration is drawn; the table has it anyway.
     Raises:
         StoreError: the predictions do not fit the cell.
     """
+    against = HELD_AGAINST[compared.kind] if compared else ""
     n_wrong = sum(map(sum, cell.confusion)) - sum(row[i] for i, row in enumerate(cell.confusion))
     return CellView(
         anchor=cell_anchor(position),
@@ -129,38 +119,21 @@ def cell_view(
         top1=metric("top1", cell.metrics["top1"]) if "top1" in cell.metrics else None,
         wrong=f"{count(n_wrong)} of {count(cell.dataset.n_images, 'image')} wrong",
         metrics=tuple(metric(key, value) for key, value in cell.metrics.items()),
-        classes=_class_rows(cell.per_class),
+        classes=class_table(cell, compared, against=against) if cell.per_class else None,
         heat_map=heat_map(cell),
+        confusion_change=change_matrix(compared) if compared else None,
         pairs=_pair_rows(cell),
-        n_more_pairs=max(0, len(cell.confused_pairs) - MAX_PAIRS),
-        galleries=galleries(cell, predictions, thumbnails),
+        n_more_pairs=_n_pairs(cell) - min(len(cell.confused_pairs), MAX_PAIRS),
+        galleries=galleries(cell, predictions, thumbnails, compared=compared, against=against),
         lacks_predictions=predictions is None and n_wrong > 0,
         calibration=tuple(_bin_row(one) for one in cell.calibration if one.n_images),
-        prompts=_prompts(cell),
+        calibration_chart=calibration_chart(cell) if has_chart else None,
+        similarity=similarity_map(cell, thumbnails),
+        prompts=prompts_view(cell),
         notices=cell.notices,
         timings=_timings(cell.timings),
         timing_note=_timing_note(cell),
         cost=cost_sentence(cell),
-    )
-
-
-def _class_rows(per_class: tuple[ClassMetrics, ...]) -> tuple[ClassRow, ...]:
-    """Show classes from the lowest recall up; those without an image come last."""
-
-    def recall(one: ClassMetrics) -> tuple[bool, float]:
-        return (one.recall is None, one.recall or 0.0)
-
-    return tuple(
-        ClassRow(
-            name=one.name,
-            n=integer(one.n),
-            recall=number("recall", one.recall),
-            interval=fmt.interval("recall", one.recall_low, one.recall_high),
-            plot=None if one.recall is None else plot(one.recall, one.recall_low, one.recall_high),
-            precision=number("precision", one.precision),
-            f1=number("f1", one.f1),
-        )
-        for one in sorted(per_class, key=recall)
     )
 
 
@@ -172,9 +145,14 @@ def _pair_rows(cell: CellResult) -> tuple[PairRow, ...]:
             predicted=pair.predicted,
             n=integer(pair.n_images),
             share=number("recall", pair.n_images / n if (n := n_of.get(pair.true, 0)) else None),
+            link=pair_link(pair.true, pair.predicted),
         )
         for pair in cell.confused_pairs[:MAX_PAIRS]
     )
+
+
+def _n_pairs(cell: CellResult) -> int:
+    return sum(n > 0 and i != j for i, row in enumerate(cell.confusion) for j, n in enumerate(row))
 
 
 def _bin_row(one: CalibrationBin) -> BinRow:
@@ -187,19 +165,6 @@ def _bin_row(one: CalibrationBin) -> BinRow:
         confidence=number("recall", one.confidence),
         accuracy=number("recall", one.accuracy),
         gap=Number(fmt.DASH, "") if gap is None else Number(fmt.points(gap), exact(gap)),
-    )
-
-
-def _prompts(cell: CellResult) -> Prompts:
-    template = cell.template
-    per_class = sorted(set(template.prompts_per_class))
-    each = " to ".join(str(n) for n in dict.fromkeys((per_class[0], per_class[-1])))
-    account = f"{count(len(template.prompts), 'prompt')}, {each} for each class"
-    return Prompts(
-        origin=template.origin,
-        account=account,
-        shown=template.prompts[:MAX_PROMPTS],
-        n_more=max(0, len(template.prompts) - MAX_PROMPTS),
     )
 
 

@@ -13,7 +13,7 @@ from clipeval.records import CellResult
 from clipeval.report import format as fmt
 from clipeval.wording import count
 
-MAX_WHOLE = 40
+MAX_WHOLE = 60
 """Classes up to which the whole matrix is shown; beyond, nobody reads it and browsers suffer."""
 MAX_BLOCK = 20
 """Classes in the block that stands for a larger matrix."""
@@ -100,6 +100,11 @@ def level(share: float) -> int:
     return 0 if share <= 0 else max(1, round(N_LEVELS * math.sqrt(share)))
 
 
+def has_upright_names(names: Sequence[str]) -> bool:
+    """Say whether names at the head of columns are written from bottom to top to save width."""
+    return len(names) > _FEW_CLASSES or any(len(name) > _SHORT_NAME for name in names)
+
+
 def _map(
     names: Sequence[str], confusion: npt.NDArray[np.int64], chosen: Sequence[int], *, note: str
 ) -> HeatMap:
@@ -110,7 +115,7 @@ def _map(
         rows=tuple(_row(names, confusion[i], i, chosen) for i in chosen),
         note=note,
         is_dense=is_dense,
-        has_upright_names=is_dense or any(len(n) > _SHORT_NAME for n in shown),
+        has_upright_names=has_upright_names(shown),
     )
 
 

@@ -1,4 +1,4 @@
-"""Images of a cell worth a look: the most confident mistakes, and those that it was least sure of."""
+"""Images of a cell worth a look: mistakes, what it was least sure of, and what changed sides."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from clipeval.errors import StoreError
-from clipeval.records import CellResult, Predictions, Thumbnail
+from clipeval.records import CellResult, Comparison, Flip, Predictions, Thumbnail
 from clipeval.report import format as fmt
 from clipeval.report.views.numbers import Number, exact
 from clipeval.wording import count
@@ -40,16 +41,23 @@ class ShownImage:
     true: str
     predicted: str
     is_right: bool
+    before: str
+    """What it was taken for by what the cell is held against; empty where that does not matter."""
     confidence: Number
     sample_id: str
     path: str
     guesses: tuple[Guess, ...]
 
 
+Selection = Literal["misclassified", "newly wrong", "newly right", "least sure"]
+"""By what images were chosen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
     """Some images of one cell."""
 
+    selection: Selection
     title: str
     note: str
     """`61 images, most confident first` or what was left out."""
@@ -74,20 +82,35 @@ def image_uri(thumbnails: ThumbnailIndex, dataset: str, sample_id: str) -> str |
 
 
 def galleries(
-    cell: CellResult, predictions: Predictions | None, thumbnails: ThumbnailIndex
+    cell: CellResult,
+    predictions: Predictions | None,
+    thumbnails: ThumbnailIndex,
+    *,
+    compared: Comparison | None = None,
+    against: str = "",
 ) -> tuple[Gallery, ...]:
     """Gather the images of a cell that are worth a look; nothing without predictions.
 
+    Args:
+        cell: the cell.
+        predictions: what it said of each image.
+        thumbnails: of images.
+        compared: with what the cell is held against, if it is.
+        against: what that is, in a few words.
     Raises:
         StoreError: the predictions name a class that the data set does not have.
     """
     if predictions is None:
         return ()
     _check_classes(cell, predictions)
-    found = (
-        _mistakes(cell, predictions, thumbnails),
-        _least_sure(cell, predictions, thumbnails),
-    )
+    found = [_mistakes(cell, predictions, thumbnails)]
+    if compared is not None:
+        wrong, right = compared.newly_wrong, compared.newly_right
+        found += [
+            _flipped("newly wrong", cell, predictions, thumbnails, wrong, compared.n_newly_wrong, against),
+            _flipped("newly right", cell, predictions, thumbnails, right, compared.n_newly_right, against),
+        ]  # fmt: skip
+    found.append(_least_sure(cell, predictions, thumbnails))
     return tuple(gallery for gallery in found if gallery is not None)
 
 
@@ -103,7 +126,34 @@ def _mistakes(
         note = f"Showing {len(shown)} of {count(len(wrong))}, most confident first."
     else:
         note = f"All {len(wrong)}, most confident first." if len(wrong) > 1 else ""
-    return Gallery(title="Misclassified images", note=note, shown=shown)
+    return Gallery(selection="misclassified", title="Misclassified", note=note, shown=shown)
+
+
+def _flipped(
+    selection: Selection,
+    cell: CellResult,
+    predictions: Predictions,
+    thumbnails: ThumbnailIndex,
+    flips: Sequence[Flip],
+    n_flips: int,
+    against: str,
+) -> Gallery | None:
+    """Show images that only one of two sides has right, those first that the cell is surest about."""
+    position = {sample_id: i for i, sample_id in enumerate(predictions.sample_ids)}
+    known = [flip for flip in flips if flip.sample_id in position][:MAX_SHOWN]
+    if not known:
+        return None
+    shown = tuple(
+        _image(cell, predictions, position[flip.sample_id], thumbnails, before=flip.base)
+        for flip in known
+    )
+    which = "All" if len(shown) == n_flips else f"Showing {len(shown)} of"
+    return Gallery(
+        selection=selection,
+        title=selection.capitalize(),
+        note=f"{which} {count(n_flips)}, against {against}.",
+        shown=shown,
+    )
 
 
 def _least_sure(
@@ -115,7 +165,7 @@ def _least_sure(
     if 2 * sum(one.image_uri is not None for one in shown) <= len(shown):
         return None
     note = f"{len(shown)} of {count(len(predictions.sample_ids))}, least confident first."
-    return Gallery(title="Least sure", note=note, shown=shown)
+    return Gallery(selection="least sure", title="Least sure", note=note, shown=shown)
 
 
 def _check_classes(cell: CellResult, predictions: Predictions) -> None:
@@ -130,7 +180,12 @@ def _check_classes(cell: CellResult, predictions: Predictions) -> None:
 
 
 def _image(
-    cell: CellResult, predictions: Predictions, i: int, thumbnails: ThumbnailIndex
+    cell: CellResult,
+    predictions: Predictions,
+    i: int,
+    thumbnails: ThumbnailIndex,
+    *,
+    before: str = "",
 ) -> ShownImage:
     names = cell.dataset.class_names
     true = int(predictions.labels[i])
@@ -143,6 +198,7 @@ def _image(
         true=names[true],
         predicted=names[int(predictions.predicted[i])],
         is_right=int(predictions.predicted[i]) == true,
+        before=before,
         confidence=Number(fmt.percent(confidence), exact(confidence)),
         sample_id=predictions.sample_ids[i],
         path=predictions.paths[i],

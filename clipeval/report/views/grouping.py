@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
 from clipeval.records import DEFAULT_BACKEND, CellResult
+from clipeval.report.format import visible
 
 
 def datasets_of(cells: Iterable[CellResult]) -> dict[str, list[CellResult]]:
@@ -29,6 +31,11 @@ def cell_anchor(position: int) -> str:
 def anchors_of(cells: Iterable[CellResult]) -> dict[str, str]:
     """Return the id of every cell's section, by cell id."""
     return {cell.id: cell_anchor(i) for i, cell in enumerate(cells)}
+
+
+def pair_link(true: str, predicted: str) -> str:
+    """Return the address of what the page shows of one class that was taken for another."""
+    return "#" + urlencode({"class": visible(true), "predicted": visible(predicted)})
 
 
 def comparison_anchor(position: int) -> str:

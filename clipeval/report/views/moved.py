@@ -19,6 +19,12 @@ WORDS: dict[Conclusion, str] = {
     "inconclusive": "no difference shown",
     "same": "same",
 }
+HELD_AGAINST: dict[ComparisonKind, str] = {
+    "baseline": "the baseline",
+    "run": "the base run",
+    "model": "the reference model",
+    "template": "the reference template",
+}
 MAX_CLASSES = 3
 _KINDS: tuple[ComparisonKind, ...] = ("baseline", "run", "model", "template")
 """Versions before templates: that one template is worse than another is rarely news."""
@@ -50,6 +56,14 @@ def moves(record: RunRecord, *, quote: Quote) -> tuple[Move, ...]:
         )
         for i, one in moved
     )
+
+
+def held_against(record: RunRecord) -> dict[str, Comparison]:
+    """Return the comparison that says most about each cell that has one: versions before templates."""
+    found: dict[str, Comparison] = {}
+    for one in sorted(record.comparisons, key=lambda one: _KINDS.index(one.kind)):
+        found.setdefault(one.candidate, one)
+    return found
 
 
 def unmoved(record: RunRecord) -> tuple[str, ...]:

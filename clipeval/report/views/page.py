@@ -22,6 +22,7 @@ from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
 from clipeval.report.views.galleries import ThumbnailIndex, index_thumbnails
 from clipeval.report.views.gates import GateTable, gate_table
 from clipeval.report.views.latency import LatencyView, latency_view
+from clipeval.report.views.moved import held_against
 from clipeval.report.views.templates import TemplateTable, template_tables
 from clipeval.report.views.verdict import (
     Alarm,
@@ -33,6 +34,9 @@ from clipeval.report.views.verdict import (
     verdict_tile,
 )
 from clipeval.wording import count
+
+MAX_CALIBRATION_CHARTS = 40
+"""Cells whose calibration is drawn; further ones have it as a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _cells(
 ) -> tuple[CellView, ...]:
     """Build all sections; the first one of each data set is open."""
     seen: set[str] = set()
+    compared = held_against(record)
     views = []
     for position, cell in enumerate(record.cells):
         is_first = cell.dataset.key not in seen
@@ -128,6 +133,8 @@ def _cells(
                 is_open=is_first,
                 predictions=predictions.get(cell.id),
                 thumbnails=thumbnails,
+                compared=compared.get(cell.id),
+                has_chart=position < MAX_CALIBRATION_CHARTS,
             )
         )
     return tuple(views)
@@ -156,8 +163,8 @@ def _links(
     """Link the sections that exist."""
     has_cells = bool(record.cells)
     sections = (
-        ("templates", "Templates", has_cells),
         ("gates", "Gates", has_gates),
+        ("templates", "Templates", has_cells),
         ("comparisons", "Comparisons", has_comparisons),
         ("cells", "Cells", has_cells),
         ("latency", "Latency", has_latency),

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from clipeval.records import CellResult, Comparison, RunRecord
 from clipeval.records.comparisons import Conclusion
 from clipeval.report import format as fmt
+from clipeval.report.charts import Chart, template_chart
 from clipeval.report.views.grouping import (
     anchors_of,
     comparison_anchor,
     datasets_of,
     setting_of,
 )
+from clipeval.report.views.models_side_by_side import SideBySide, side_by_side
 from clipeval.report.views.moved import MARKS, WORDS
 from clipeval.report.views.numbers import Metric, Number, difference, integer, metric, number
 from clipeval.wording import count, probability
@@ -76,6 +78,8 @@ class TemplateTable:
     has_difference: bool
     difference_unit: str
     groups: tuple[TemplateGroup, ...]
+    chart: Chart | None
+    side_by_side: SideBySide | None
 
 
 def template_tables(record: RunRecord) -> tuple[TemplateTable, ...]:
@@ -125,6 +129,8 @@ def _table(
         has_difference=bool(differences),
         difference_unit="points, 95% interval" if is_tested else "points, no test",
         groups=groups,
+        chart=template_chart(cells, [setting_of(cell) for cell in cells], reference=reference),
+        side_by_side=side_by_side(cells, anchors),
     )
 
 
