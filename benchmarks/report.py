@@ -25,10 +25,10 @@ N_OPENED = 5
 
 def main() -> None:
     """Render, open, and print what that took."""
-    run, predictions = large_run()
+    large = large_run()
     before_mb = _peak_mb()
     started = time.perf_counter()
-    page = render_html(run_page(run, predictions, ()))
+    page = render_html(run_page(*large))
     rendered_s = time.perf_counter() - started
     print(
         f"rendered in {rendered_s:.1f} s, {len(page.encode()) / 1e6:.1f} MB; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from clipeval.api.comparer import Comparer, ComparisonRequest
@@ -17,10 +17,16 @@ from clipeval.records import (
     EvaluatedCell,
     SuiteSpec,
 )
+from clipeval.records.comparisons import ComparisonKind
 
 MAX_FLIPPED = 24
 """Images newly wrong, and newly right, that a report shows of each cell."""
 EvaluateReference = Callable[[Cell], EvaluatedCell]
+KnownCell = Callable[[Cell], EvaluatedCell | None]
+_REFERENCES: tuple[tuple[ComparisonKind, Against], ...] = (
+    ("model", "reference_model"),
+    ("template", "reference_template"),
+)
 
 
 @dataclass(slots=True)
@@ -67,23 +73,41 @@ class Judge:
         )
         return replace(evaluated, result=replace(evaluated.result, gates=decided))
 
-    def images_that_flipped(self, evaluated: EvaluatedCell) -> tuple[str, ...]:
-        """Return sample ids of a cell's images that the baseline had right and it has wrong, and the reverse.
+    def images_that_flipped(
+        self, cell: Cell, evaluated: EvaluatedCell, known: KnownCell
+    ) -> tuple[str, ...]:
+        """Return sample ids of images that a cell has wrong and what it is held against right, or reversed.
 
-        At most MAX_FLIPPED of either; none where there is no baseline, or it cannot be compared with.
+        It is held against the baseline, else against its reference model, else its reference template, as the
+        report shows it. At most MAX_FLIPPED of either; none where there is nothing of the kind.
+
+        Args:
+            cell: as planned.
+            evaluated: the same, measured.
+            known: returns another cell of the plan if it was evaluated before.
         """
-        if self.comparer.baseline is None:
-            return ()
         now = cell_outcomes(evaluated.result, evaluated.predictions)
-        was = self.comparer.in_baseline(now)
-        if was is None:
-            return ()
-        try:
-            found = self.comparer.compare(was, now, kind="baseline")
-        except (ComparisonError, ScoringError):
-            return ()  # told of when the whole run is compared
-        flips = (*found.newly_wrong[:MAX_FLIPPED], *found.newly_right[:MAX_FLIPPED])
-        return tuple(flip.sample_id for flip in flips)
+        for kind, was in self._held_against(cell, now, known):
+            try:
+                found = self.comparer.compare(was, now, kind=kind)
+            except (ComparisonError, ScoringError):
+                continue  # told of when the whole run is compared
+            flips = (*found.newly_wrong[:MAX_FLIPPED], *found.newly_right[:MAX_FLIPPED])
+            return tuple(flip.sample_id for flip in flips)
+        return ()
+
+    def _held_against(
+        self, cell: Cell, now: CellOutcomes, known: KnownCell
+    ) -> Iterator[tuple[ComparisonKind, CellOutcomes]]:
+        if self.comparer.baseline is not None:
+            was = self.comparer.in_baseline(now)
+            if was is not None:
+                yield "baseline", was
+        for kind, against in _REFERENCES:
+            reference = reference_cell(self.plan, cell, against)
+            other = None if reference is None or reference.id == cell.id else known(reference)
+            if other is not None:
+                yield kind, cell_outcomes(other.result, other.predictions)
 
     def _in_baseline(self, outcomes: CellOutcomes) -> CellOutcomes | Absent:
         baseline = self.comparer.baseline

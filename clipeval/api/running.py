@@ -224,11 +224,17 @@ class _CellLoop:
             return None
         self._keep(cell, measured)
         judged = self.judge.judge(cell, measured, self._reference)
-        return self.evaluator.with_thumbnails(judged, self.judge.images_that_flipped(judged))
+        flipped = self.judge.images_that_flipped(cell, judged, self._known)
+        return self.evaluator.with_thumbnails(judged, flipped)
 
     def _keep(self, cell: Cell, outcome: EvaluatedCell | ClipEvalError) -> None:
         if is_reference(self.judge.plan, cell):
             self._references[cell.id] = outcome
+
+    def _known(self, cell: Cell) -> EvaluatedCell | None:
+        """Return a reference that was evaluated before; None if it was not, or could not be."""
+        outcome = self._references.get(cell.id)
+        return outcome if isinstance(outcome, EvaluatedCell) else None
 
     def _reference(self, cell: Cell) -> EvaluatedCell:
         """Return a cell that was evaluated before those that are compared with it."""

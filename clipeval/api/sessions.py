@@ -224,7 +224,9 @@ class EvaluationSession:
             return opened.outcome.evaluated[other.id]
 
         judged = opened.judge.judge(cell, measured, reference)
-        flipped = opened.judge.images_that_flipped(judged)
+        flipped = opened.judge.images_that_flipped(
+            cell, judged, lambda other: opened.outcome.evaluated.get(other.id)
+        )
         return opened.evaluator.with_thumbnails(judged, flipped)
 
     def _open(self, suite: SuiteSpec, *, is_guest: bool) -> _OpenSuite:

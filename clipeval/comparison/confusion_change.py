@@ -35,7 +35,8 @@ def _most_changed(counts: IntArray) -> list[int]:
     chosen: set[int] = set()
     for flat in np.argsort(-np.abs(counts), axis=None, kind="stable").tolist():
         pair = set(divmod(flat, len(counts)))
-        if counts.flat[flat] == 0 or len(chosen | pair) > MAX_CLASSES:
+        if counts.flat[flat] == 0:
             break
-        chosen |= pair
+        if len(chosen | pair) <= MAX_CLASSES:
+            chosen |= pair
     return sorted(chosen)

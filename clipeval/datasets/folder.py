@@ -193,4 +193,4 @@ def _notices(spec: DatasetSpec, findings: _Findings) -> Iterator[Notice]:
     for code, names, what in told:
         if names:
             shown = listed(sorted(names, key=natural_key))
-            yield Notice(code, f"{where}: {len(names)} {what}: {shown}.")
+            yield Notice(code, f"{where}: {what} ({len(names)}): {shown}.")

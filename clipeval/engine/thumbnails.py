@@ -42,7 +42,7 @@ class Thumbnails:
         """Return thumbnails of some images.
 
         An image that has vanished since it was encoded is left out: its prediction stands without it.
-        WebP at 96 pixels is 1-3 kB an image, so a report of twenty cells stays under a megabyte.
+        WebP at 96 pixels is 1-3 kB an image, and a cell shows some fifty.
         """
         wanted = tuple(positions)
         for position in wanted:

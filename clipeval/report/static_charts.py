@@ -30,6 +30,6 @@ def static_charts(page: Page) -> tuple[StaticChart, ...]:
 def _charts(page: Page) -> Iterator[tuple[str, str, Chart]]:
     for number, table in enumerate(page.templates, start=1):
         if table.chart is not None:
-            yield f"top1-{number}", f"{table.chart.title}: {table.dataset}", table.chart
+            yield f"top1-{number}", f"{table.chart.title} on {table.dataset}", table.chart
     for number, chart in enumerate(page.latency.charts if page.latency else (), start=1):
         yield f"latency-{number}", chart.title, chart

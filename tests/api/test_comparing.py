@@ -270,7 +270,7 @@ def test_a_run_json_from_before_comparisons_still_reads_and_renders(
     (gate, _) = (cell.gates[0] for cell in record.cells)
     assert all(not getattr(gate, name) for name in NEW_IN_GATES)
     assert {path.name for path in api.render_report(folder).files} == {
-        "report.html", "summary.md", "junit.xml"
+        "report.html", "summary.md", "junit.xml", "top1-1.svg"
     }  # fmt: skip
     assert api.accept(folder).n_cells == 2
     assert api.compare_runs(folder, folder).verdict == "pass"

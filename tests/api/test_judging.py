@@ -328,8 +328,11 @@ class TestInARun:
 
 
 class TestImagesThatFlipped:
-    def flipped(self, plan, evaluated):
-        return Judge.of(plan, suite_baseline(plan.suite)).images_that_flipped(evaluated)
+    def flipped(self, plan, evaluated, *known):
+        others = {one.result.id: one for one in known}
+        cell = next(cell for cell in plan.cells if cell.id == evaluated.result.id)
+        judge = Judge.of(plan, suite_baseline(plan.suite))
+        return judge.images_that_flipped(cell, evaluated, lambda other: others.get(other.id))
 
     def test_newly_wrong_ones_and_newly_right_ones(self, plan, evaluated, accepted):
         accepted(evaluated(n_wrong=2))
@@ -344,9 +347,34 @@ class TestImagesThatFlipped:
         accepted(evaluated(n_images=90))
         assert len(self.flipped(plan(), evaluated(n_images=90, n_wrong=60, weights="f"))) == 24
 
-    def test_none_without_a_baseline_or_where_it_cannot_be_compared(
+    def test_none_where_there_is_nothing_to_compare_with_or_it_cannot_be(
         self, plan, evaluated, accepted
     ):
         assert self.flipped(plan(), evaluated()) == ()
         accepted(evaluated(n_images=30))
         assert self.flipped(plan(), evaluated(n_images=31)) == ()
+
+    def test_without_a_baseline_those_of_the_reference_that_is_known(self, plan, evaluated):
+        suite = plan(
+            templates=("photo", "plate"), models=("m", "other"),
+            reference_templates={"food": "photo"}, reference_model="m",
+        )  # fmt: skip
+        plate = evaluated("plate", n_wrong=3)
+        assert self.flipped(suite, plate) == ()
+        expected = {"img-000", "img-001", "img-002"}
+        assert set(self.flipped(suite, plate, evaluated("photo"))) == expected
+        assert self.flipped(suite, evaluated("photo", n_wrong=3), evaluated("photo")) == ()
+
+    def test_a_model_says_more_than_a_template_and_a_baseline_more_than_both(
+        self, plan, evaluated, accepted
+    ):
+        suite = plan(
+            templates=("photo", "plate"), models=("m", "other"),
+            reference_templates={"food": "photo"}, reference_model="m",
+        )  # fmt: skip
+        now = evaluated("plate", model="other", n_wrong=3, weights="f")
+        template = evaluated("photo", model="other", n_wrong=2, weights="f")
+        model = evaluated("plate", n_wrong=1)
+        assert set(self.flipped(suite, now, template, model)) == {"img-001", "img-002"}
+        accepted(evaluated("plate", model="other", n_wrong=4))
+        assert self.flipped(suite, now, template, model) == ("img-003",)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from clipeval.api.past_runs import gather_history, write_history
 from clipeval.errors import StoreError
@@ -150,10 +151,7 @@ def test_on_a_telephone_and_in_the_dark(opened, nightly):
 
 
 def test_axe_finds_nothing(opened, nightly):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
-    )
-    found = axe.Axe().run(opened(render_history(gather_history(nightly))))
+    found = Axe().run(opened(render_history(gather_history(nightly))))
     assert [
         (one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]
     ] == []

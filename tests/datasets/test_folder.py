@@ -80,11 +80,11 @@ def test_hidden_files_and_strays_are_ignored_and_said(spec, photo_folder, write_
     where = "datasets.yaml:3:1: data set 'mine': "
     assert notices(dataset) == {
         "hidden-ignored": (
-            f"{where}3 hidden or system files and folders are ignored: "
+            f"{where}hidden or system files and folders are ignored (3): "
             "'.cache', 'cat/.2.png', 'cat/Thumbs.db'."
         ),
         "stray-files": (
-            f"{where}3 files that are no image in a class folder are ignored: "
+            f"{where}files that are no image in a class folder are ignored (3): "
             "'README', 'cat/notes.txt', 'lost.png'."
         ),
     }

@@ -8,6 +8,8 @@ from tests.report.conftest import (
     make_cell,
     make_class_difference,
     make_comparison,
+    make_difference,
+    make_gate,
     make_model,
     make_predictions,
     make_run,
@@ -236,8 +238,113 @@ class TestCharts:
     def test_files_stand_alone_in_light_colours_and_are_always_the_same(self):
         (chart,) = self.charts(self.run_of_two_templates())
         assert chart.file == "charts/top1-1.svg"
-        assert chart.title == "Top-1 by template: digits"
+        assert chart.title == "Top-1 by template on digits"
         assert chart.svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
         assert "var(" not in chart.svg
         assert '<rect width="100%" height="100%" fill="#ffffff"/>' in chart.svg
         assert (chart,) == self.charts(self.run_of_two_templates())
+
+
+class TestGatesWithABaseline:
+    """A gate's row says what its metric was, how it differs, and whether that is chance."""
+
+    def rows(self, *gates, comparisons):
+        run = make_run([make_cell(gates=gates)], comparisons=comparisons)
+        page = page_of(run)
+        return table_rows(page, table_named(page, "Gates"))
+
+    def test_base_difference_and_p(self):
+        gates = (
+            make_gate(),
+            make_gate(metric="macro_f1"),
+            make_gate(metric="ece"),
+            make_gate(metric="recall", class_name="two"),
+            make_gate(metric="recall", class_name="gone"),
+            make_gate(kind="max_drop", against="digits/tiny/other"),
+        )
+        head, *rows = self.rows(*gates, comparisons=(compared(),))
+        assert [one.partition(" ")[0] for one in head] == [
+            "State", "Cell", "Gate", "Value", "Limit", "Before", "Message",
+        ]  # fmt: skip
+        base = f"{100 * compared().top1.base:.1f}%"
+        assert rows[0][5] == f"{base} {MINUS}2.3 [{MINUS}3.9, {MINUS}0.8] p 0.007"
+        assert f"% {MINUS}2.2 [" in rows[1][5]
+        assert " p " not in rows[1][5]
+        assert rows[3][5].endswith("p 0.003")
+        for row in (rows[2], rows[4], rows[5]):
+            assert row[5] == "\N{EN DASH}"
+
+    def test_a_gate_against_a_reference_is_compared_with_that(self):
+        of_template = compared(kind="template", base="digits/tiny/other")
+        gate = make_gate(kind="max_drop", against="digits/tiny/other")
+        (_, row) = self.rows(gate, comparisons=(of_template,))
+        assert f"{MINUS}2.3 [" in row[5]
+
+    def test_without_comparisons_there_is_no_such_column(self):
+        head, row = self.rows(make_gate(), comparisons=())
+        assert len(head) == len(row) == 6
+
+
+class TestAnswers:
+    """At the top, what the templates come to in a sentence; never a claim that was not tested."""
+
+    def answer(self, *comparisons, cells=None, reference="photo"):
+        cells = cells or [make_cell(), make_cell(template="bare"), make_cell(template="plate")]
+        run = make_run(
+            cells,
+            comparisons=comparisons,
+            reference_templates={"digits": reference} if reference else {},
+        )
+        page = page_of(run)
+        answers = [one.words for one in page.all("ul", class_="answers")]
+        assert [one.words for one in page.all("p", class_="lead")][:1] == (
+            [answers[0].removeprefix("digits ")]
+            if answers
+            else [page.all("p", class_="lead")[0].words]
+        )
+        return answers[0].removeprefix("digits ") if answers else ""
+
+    def of(self, template, value, low, high, conclusion, **changes):
+        return make_comparison(
+            kind="template", base="digits/tiny/photo", candidate=f"digits/tiny/{template}",
+            top1=make_difference(value, low, high), conclusion=conclusion, **changes,
+        )  # fmt: skip
+
+    def test_better_worse_and_undecided(self):
+        better = self.of("bare", 0.03, 0.01, 0.05, "better")
+        worse = self.of("plate", -0.02, -0.04, -0.01, "worse")
+        assert self.answer(better, worse) == (
+            "“bare” is better than “photo” (80.0%) by 3.0 points [1.0, 5.0]; "
+            "“plate” is worse by 2.0 points [1.0, 4.0]."
+        )
+        open_one = self.of("plate", 0.001, -0.02, 0.02, "inconclusive", detectable=0.024)
+        assert self.answer(better, open_one) == (
+            "“bare” is better than “photo” (80.0%) by 3.0 points [1.0, 5.0]; "
+            "of 1 template no difference is shown (one of 2.4 points would have been)."
+        )
+
+    def test_none_better(self):
+        worse = self.of("bare", -0.02, -0.04, -0.01, "worse")
+        worst = self.of("plate", -0.5, -0.6, -0.4, "worse")
+        assert self.answer(worse, worst) == (
+            "No template is shown to be better than “photo” (80.0%); "
+            "2 are worse, by up to 50.0 points [40.0, 60.0]."
+        )
+
+    def test_several_better(self):
+        first = self.of("bare", 0.03, 0.01, 0.05, "better")
+        second = self.of("plate", 0.04, 0.02, 0.06, "better")
+        assert self.answer(first, second) == (
+            "“plate” is better than “photo” (80.0%) by 4.0 points [2.0, 6.0]; 1 more is better."
+        )
+
+    def test_without_a_reference_nothing_is_claimed(self):
+        best = make_cell(template="bare", confusion=((4, 0, 0), (0, 3, 0), (0, 0, 3)))
+        said = self.answer(cells=[make_cell(), best], reference=None)
+        assert said == (
+            "Top-1 runs from 80.0% with “photo” to 100.0% with “bare”; nothing was tested: name a reference "
+            "template to compare them."
+        )
+
+    def test_one_template_has_no_answer(self):
+        assert not page_of(make_run([make_cell()])).all("ul", class_="answers")

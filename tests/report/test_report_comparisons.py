@@ -274,7 +274,9 @@ class TestDetails:
         page = page_with(make_comparison(per_class=classes))
         table = table_named(page, "Classes of digits/tiny/photo against baseline")
         assert len(table_rows(page, table)) == 21
-        assert "3 more in run.json." in [one.words for one in page.all("p", class_="note")]
+        assert "3 more classes, of which less is sure." in [
+            one.words for one in page.all("p", class_="note")
+        ]
 
     def test_flips_show_truth_prediction_and_thumbnail(self):
         comparison = make_comparison(
@@ -341,11 +343,13 @@ class TestHoldoutsAndBaseline:
         assert [one.words for one in page.inside(section, "h4")] == [
             "In the baseline, gone from the suite the run fails for them",
             "In the baseline under another name the run fails for them",
-            "Not in the baseline", "In the baseline, not asked for this time", "Changed since",
+            "Not in the baseline", "In the baseline, not asked for this time",
         ]  # fmt: skip
         assert [one.words for one in page.inside(section, "ul")] == [
-            "a/b/c", "x/y/z is now x/y/w", "n/n/n", "s/s/s", "torch 2.5.0 -> 2.6.0",
+            "a/b/c", "x/y/z is now x/y/w", "n/n/n", "s/s/s",
         ]  # fmt: skip
+        environment = page.one("section", id="environment")
+        assert [one.words for one in page.inside(environment, "li")] == ["torch 2.5.0 -> 2.6.0"]
 
     def test_baseline_that_fits_has_facts_alone(self):
         page = page_with(baseline=make_baseline())

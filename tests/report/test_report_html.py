@@ -403,7 +403,9 @@ class TestSections:
         assert len(ids) == len(set(ids))
         links = {one.attributes["href"] for one in page.all("a")}
         assert {one for one in links if "=" not in one} <= {f"#{one}" for one in ids}
-        assert "#class=two&predicted=one" in links
+        pair = "#class=two&predicted=one&template=photo&model=tiny&dataset=digits&at=cell-1-images"
+        assert pair in links
+        assert "cell-1-images" in ids
 
     def test_command_is_quoted_and_without_the_folder_of_the_program(self, quickstart):
         assert page_of(quickstart).one("pre").words == "clipeval run 'my suite.yaml' --limit 10"

@@ -1,12 +1,14 @@
 """The report as Chromium shows it: sorted, searched, linked to, dark, narrow, printed, and hostile."""
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.report import test_report_comparisons
 from tests.report.conftest import (
     HOSTILE,
     make_cell,
     make_comparison,
+    make_dataset,
     make_flip,
     make_run,
     make_thumbnails,
@@ -103,19 +105,28 @@ def test_nothing_sticks_out_on_a_telephone(opened, report):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_it_prints(opened, report):
-    assert opened(report).pdf().startswith(b"%PDF")
+def test_it_prints_within_the_paper_and_with_its_colours(opened, report):
+    names = [f"a class of dishes {i}" for i in range(45)]
+    eye = tuple(tuple(5 * (i == j) + (j == i + 1) for j in range(45)) for i in range(45))
+    many = make_cell(dataset=make_dataset(class_names=names), confusion=eye)
+    for html in (report, render(make_run([many]))):
+        page = opened(html, viewport={"width": 1032, "height": 700})  # A4 across, less its margins
+        assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+        page.emulate_media(media="print")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1032
+        assert (
+            page.locator("p.verdict").evaluate("(one) => getComputedStyle(one).printColorAdjust")
+            == "exact"
+        )
+        assert page.locator("nav").is_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(opened, report, scheme):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
-    )
     for html in (report, rendered(latency_run(make_gate()), (), (), make_benchmark())):
         page = opened(html, color_scheme=scheme)
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        found = axe.Axe().run(page)
+        found = Axe().run(page)
         assert [
             (one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]
         ] == []
@@ -199,19 +210,87 @@ class TestFilter:
         assert page.locator("#filter").is_hidden()
         assert page.locator("details.cell").count() == 5
 
-    def test_a_pair_opens_the_images_of_that_mistake_alone(self, opened, report):
+    def test_a_pair_opens_the_images_of_that_mistake_of_that_cell(self, opened, report):
         page = opened(report)
-        page.locator("a[href='#class=two&predicted=one']").first.click()
-        assert page.get_by_label("Taken for", exact=True).input_value() == "one"
-        page.evaluate(
-            "document.querySelectorAll('details.cell').forEach((one) => { one.open = true; })"
-        )
-        pairs = page.locator("[data-predicted]:not([hidden])").evaluate_all(
+        page.locator("table[data-sortable] td.name a").first.click()
+        assert page.get_by_label("Class", exact=True).input_value() == "one"
+        assert page.get_by_label("Taken for", exact=True).input_value() == "zero"
+        assert page.get_by_label("Template", exact=True).input_value() == "photo"
+        assert self.shown(page, "details.cell") == 1
+        pairs = page.locator("figure[data-predicted]:visible").evaluate_all(
             "(all) => all.map((one) => [one.dataset.class, one.dataset.predicted].join())"
         )
-        assert set(pairs) == {"two,one"}
+        assert pairs == ["one,zero"]
+        assert page.locator("#cell-1-images").evaluate(
+            "(one) => one.getBoundingClientRect().top < innerHeight"
+        )
         page.reload()
-        assert page.get_by_label("Class", exact=True).input_value() == "two"
+        assert page.get_by_label("Class", exact=True).input_value() == "one"
+
+    def test_back_and_forward_undo_and_redo(self, opened, report):
+        page = opened(report)
+        n_all = self.shown(page, "details.cell")
+        page.locator("table[data-sortable] td.name a").first.click()
+        assert self.shown(page, "details.cell") == 1
+        page.go_back()
+        assert self.shown(page, "details.cell") == n_all
+        assert page.get_by_label("Class", exact=True).input_value() == ""
+        page.go_forward()
+        assert self.shown(page, "details.cell") == 1
+
+    def test_going_to_a_section_keeps_what_is_shown(self, opened, report):
+        page = opened(report)
+        page.get_by_label("Template", exact=True).select_option("bare")
+        page.locator("nav a", has_text="Gates").click()
+        assert page.evaluate("location.hash") == "#template=bare&at=gates"
+        page.reload()
+        assert page.get_by_label("Template", exact=True).input_value() == "bare"
+        assert page.locator("#gates").evaluate(
+            "(one) => one.getBoundingClientRect().top < innerHeight / 2"
+        )
+
+    def test_a_link_to_a_cell_that_is_hidden_shows_all_again(self, opened, report):
+        page = opened(report, fragment="#template=bare")
+        assert page.locator("#cell-1").is_hidden()
+        page.locator("table.templates a[href='#cell-1']").click()
+        assert page.locator("#cell-1").is_visible()
+        assert page.evaluate("location.hash") == "#cell-1"
+        page.locator("#cell-1 summary").first.click()  # closed; the same link opens it again
+        page.locator("table.templates a[href='#cell-1']").click()
+        assert page.locator("#cell-1").get_attribute("open") is not None
+
+    def test_what_a_link_names_and_the_report_lacks_is_said(self, opened, report):
+        page = opened(report, fragment="#template=nosuch&class=one")
+        said = page.locator("#filter output").inner_text()
+        assert said.startswith(
+            "There is no template \u201cnosuch\u201d here. 5 of 5 cells, 1 class, "
+        )
+
+    def test_a_shared_link_shows_the_cell_that_it_is_about(self, opened, report):
+        page = opened(report, fragment="#template=bare&dataset=ink")
+        shown = page.locator("details.cell:visible")
+        assert shown.count() == 1
+        assert shown.evaluate("(one) => one.getBoundingClientRect().top < innerHeight / 2")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "a & b=c",
+            "100% #1 +",
+            "new\nline",
+            "\u5bff\u53f8 \N{SUSHI}",
+            'it\'s "so"',
+            "\u05d0\u05d1",
+            "a/b",
+        ],
+    )
+    def test_any_name_can_be_linked_to(self, opened, name):
+        dataset = make_dataset(class_names=(name, "other", "third"))
+        page = opened(render(make_run([make_cell(dataset=dataset)])))
+        page.locator("table[data-sortable] td.name a").first.click()
+        for _ in range(2):
+            assert self.shown(page, "figure[data-class]") == 1
+            page.reload()
 
     def test_taken_for_alone_leaves_what_was_taken_for_it(self, opened, report):
         page = opened(report)
@@ -239,4 +318,4 @@ class TestFilter:
         assert page.locator("[data-images]:visible h4").all_inner_texts() == [
             "Newly right Showing 1 of 20, against the baseline."
         ]
-        assert page.locator("#filter output").inner_text() == "1 of 1 cells, 3 classes, 1 image"
+        assert page.locator("#filter output").inner_text() == "1 of 1 cell, 1 image"

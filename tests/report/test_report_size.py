@@ -1,19 +1,32 @@
 """A large run: 1,000 classes, 50,000 images, 5 templates. Times are in docs/benchmarks.md, not here."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from clipeval.records import Predictions
-from tests.report.conftest import make_cell, make_dataset, make_run, rendered
+from clipeval.records import ConfusionChange, Predictions, Thumbnail
+from tests.report.conftest import (
+    make_cell,
+    make_class_difference,
+    make_comparison,
+    make_dataset,
+    make_flip,
+    make_run,
+    rendered,
+)
 
 N_CLASSES, N_IMAGES, N_TEMPLATES = 1000, 50_000, 5
-MAX_BYTES, MAX_NODES = 15_000_000, 150_000
+MAX_BYTES, MAX_NODES = 15_000_000, 250_000
 
 
 def large_run(seed=0):
-    """Return a run and its predictions: 30% of the images are wrong, anywhere."""
+    """Return a run, its predictions and thumbnails: 30% of the images are wrong, anywhere.
+
+    Templates are compared with the first one and with a baseline, class by class and image by image.
+    """
     random = np.random.default_rng(seed)
     names = tuple(f"class number {i} of many" for i in range(N_CLASSES))
     dataset = make_dataset("imagenet", names, n_images=N_IMAGES)
@@ -27,7 +40,7 @@ def large_run(seed=0):
         cell = make_cell(
             dataset=dataset, template=f"t{number}", confusion=tuple(map(tuple, confusion.tolist()))
         )
-        cells.append(replace(cell, confused_pairs=cell.confused_pairs[:50]))
+        cells.append(replace(cell, confused_pairs=cell.confused_pairs[:200]))
         predictions.append(
             Predictions(
                 cell=cell.id,
@@ -42,15 +55,66 @@ def large_run(seed=0):
                 top5_scores=-np.sort(random.random((N_IMAGES, 5)).astype(np.float32)),
             )
         )
-    return make_run(cells), predictions
+    compared = [
+        compared_with(base, cell, one, kind, names)
+        for kind, base in (("baseline", None), ("template", cells[0]))
+        for cell, one in zip(cells, predictions, strict=True)
+        if cell is not base
+    ]
+    run = make_run(
+        cells, comparisons=tuple(compared), reference_templates={"imagenet": cells[0].template.id}
+    )
+    return run, predictions, pictures(random, predictions)
+
+
+def compared_with(base, cell, predictions, kind, names):
+    """A comparison as run.json holds it: every class, 100 images of either kind, 20 classes of the matrix."""
+    flips = tuple(
+        make_flip(
+            predictions.sample_ids[i], path=predictions.paths[i], label=names[predictions.labels[i]],
+            base=names[0], candidate=names[predictions.predicted[i]],
+        )
+        for i in range(0, N_IMAGES, N_IMAGES // 100)
+    )  # fmt: skip
+    counts = tuple(tuple((i * j) % 5 - 2 for j in range(20)) for i in range(20))
+    return make_comparison(
+        kind=kind, base=cell.id if base is None else base.id, candidate=cell.id, dataset="imagenet",
+        newly_wrong=flips, newly_right=flips, n_newly_wrong=4000, n_newly_right=4100,
+        per_class=tuple(make_class_difference(name, (i % 9 - 4) / 50, 0.2) for i, name in enumerate(names)),
+        confusion_change=ConfusionChange(class_names=names[:20], counts=counts, n_classes=N_CLASSES)
+        if kind == "baseline" else None,
+    )  # fmt: skip
+
+
+def pictures(random, predictions):
+    """Thumbnails of what the engine keeps some of: the surest mistakes, the least sure images, and flips."""
+    shown = set()
+    for one in predictions:
+        wrong = np.flatnonzero(one.labels != one.predicted)
+        shown.update(wrong[np.argsort(-one.confidence[wrong])][:24].tolist())
+        shown.update(np.argsort(one.confidence)[:12].tolist())
+        shown.update(range(0, N_IMAGES, N_IMAGES // 100))
+    return [
+        Thumbnail(dataset="imagenet", sample_id=f"n{i:08d}", webp=noisy_webp(random))
+        for i in sorted(shown)
+    ]
+
+
+def noisy_webp(random):
+    """As large as the thumbnail of a busy photo."""
+    small = random.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(small).resize((96, 96)).save(encoded, "WEBP", quality=80)
+    return encoded.getvalue()
 
 
 @pytest.fixture(scope="module")
 def large():
-    return rendered(*large_run(), ())
+    return rendered(*large_run())
 
 
 def test_it_stays_small(large):
+    assert large.count("data:image/webp") > 200
     assert len(large.encode("utf-8")) <= MAX_BYTES
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from clipeval.records import ConfusionChange, Notice, Thumbnail
 from clipeval.records.run_comparisons import RunComparison, RunSide
@@ -107,15 +108,12 @@ def test_hostile_names_add_no_element_and_run_nothing(opened, hostile):
 
 
 def test_axe_finds_nothing_and_nothing_sticks_out(opened):
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="NOT TESTED: no axe-core"
-    )
     page = opened(
         render_comparison(make_two_runs(), THUMBNAILS), viewport={"width": 360, "height": 740}
     )
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    found = axe.Axe().run(page)
+    found = Axe().run(page)
     assert [
         (one["id"], one["nodes"][0]["html"][:200]) for one in found.response["violations"]
     ] == []

@@ -10,10 +10,12 @@ _EDGE_PX = 240
 
 
 def calibration_chart(cell: CellResult) -> Chart | None:
-    """Draw the reliability diagram of a cell; None where no bin has images.
+    """Draw the reliability diagram of a cell; None where no bin has images, or there is one class.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, 2017, figure 1.
     """
+    if len(cell.dataset.class_names) == 1:
+        return None
     values = [
         {"confidence": one.confidence, "accuracy": one.accuracy, "images": one.n_images}
         for one in cell.calibration
@@ -24,7 +26,7 @@ def calibration_chart(cell: CellResult) -> Chart | None:
     shares = {
         "type": "quantitative",
         "scale": {"domain": [0, 1]},
-        "axis": {"format": "%", "tickCount": 5},
+        "axis": {"format": "%", "values": [0, 0.25, 0.5, 0.75, 1]},
     }
     x, y = {**shares, "title": "mean confidence"}, {**shares, "title": "accuracy"}
     diagonal = [{"confidence": end, "accuracy": end} for end in (0, 1)]

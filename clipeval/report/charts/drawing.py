@@ -48,7 +48,12 @@ _CONFIG: Spec = {
         "labelFontWeight": 600,
         "labelLimit": 640,
     },
-    "legend": {"labelColor": "var(--ink)", "titleColor": "var(--quiet)", "titleFontWeight": 400},
+    "legend": {
+        "labelColor": "var(--ink)",
+        "labelFontSize": 12,
+        "titleColor": "var(--quiet)",
+        "titleFontWeight": 400,
+    },
     "text": {"color": "var(--ink)", "fontSize": 12},
 }
 """Colours are the page's own variables, so that a chart follows its light and dark."""

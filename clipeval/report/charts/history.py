@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from clipeval.records.history import PastRun, SuiteHistory
@@ -16,9 +17,9 @@ _X: Spec = {
     "field": "created",
     "type": "temporal",
     "title": None,
-    "scale": {"type": "utc"},
-    "axis": {"format": "%b %d, %H:%M", "tickCount": 6, "labelOverlap": True},
+    "scale": {"type": "utc", "padding": 12},
 }
+_DAY_S = 86_400
 
 
 def accuracy_chart(history: SuiteHistory) -> Chart | None:
@@ -93,6 +94,7 @@ def _panel(
         {run.accepted for run in runs if run.accepted and first <= run.accepted <= last}
     )
     left_out = len({str(row["name"]) for row in rows}) - len(names)
+    x = {**_X, "axis": {"format": _time_format(first, last), "tickCount": 5, "labelOverlap": True}}
     title = f"{name} ({left_out} more in the table)" if left_out else name
     value = {"field": "value", "type": "quantitative", **y}
     return {
@@ -103,22 +105,22 @@ def _panel(
             {
                 "data": {"values": [{"created": one} for one in accepted]},
                 "mark": {"type": "rule", "strokeDash": [4, 3], "color": "var(--strong-rule)"},
-                "encoding": {"x": _X},
+                "encoding": {"x": x},
             },
             {
                 "data": {"values": values},
                 "mark": {"type": "rule", "color": "var(--strong-rule)"},
-                "encoding": {"x": _X, "y": {**value, "field": "low"}, "y2": {"field": "high"}},
+                "encoding": {"x": x, "y": {**value, "field": "low"}, "y2": {"field": "high"}},
             },
             {
                 "data": {"values": values},
                 "mark": {"type": "line", "strokeWidth": 1.5},
-                "encoding": {"x": _X, "y": value, "color": told_apart(names)["color"]},
+                "encoding": {"x": x, "y": value, "color": told_apart(names)["color"]},
             },
             {
                 "data": {"values": values},
                 "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
-                "encoding": {"x": _X, "y": value, **told_apart(names)},
+                "encoding": {"x": x, "y": value, **told_apart(names)},
             },
             {
                 "data": {"values": [row for row in values if row["regression"]]},
@@ -129,7 +131,15 @@ def _panel(
                     "fontSize": 14,
                     "color": "var(--fail)",
                 },
-                "encoding": {"x": _X, "y": value},
+                "encoding": {"x": x, "y": value},
             },
         ],
     }
+
+
+def _time_format(first: str, last: str) -> str:
+    """Write times as finely as they lie apart."""
+    apart_s = (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
+    if apart_s < 600:  # noqa: PLR2004 (ten minutes)
+        return "%b %d, %H:%M:%S"
+    return "%b %d, %H:%M" if apart_s < 14 * _DAY_S else "%Y-%m-%d"

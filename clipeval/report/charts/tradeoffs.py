@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from clipeval.records.latency import Tradeoff
 from clipeval.report.charts.drawing import (
@@ -57,6 +57,7 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
     x = {
         "field": "ms", "type": "quantitative", "scale": {"type": "log", "nice": False, "padding": 90},
         "title": f"{group[0].stage}: milliseconds a call (log scale)",
+        "axis": {"format": ".3~g", "tickCount": 5},
     }  # fmt: skip
     axis = {"format": "%", "tickCount": 5}
     scale = {"zero": False, "padding": 14}
@@ -78,7 +79,7 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1},
-                "encoding": {"x": x, "y": y, **told_apart([_FRONT, _BEHIND], field="front")},
+                "encoding": {"x": x, "y": y, **told_apart(_kinds(values), field="front")},
             },
             {
                 "mark": {"type": "text", "align": "left", "dx": 9, "dy": -7},
@@ -91,3 +92,8 @@ def _tradeoff_panel(name: str, group: Sequence[Tradeoff]) -> Spec:
             },
         ],
     }
+
+
+def _kinds(values: Sequence[Mapping[str, object]]) -> list[str]:
+    found = {one["front"] for one in values}
+    return [kind for kind in (_FRONT, _BEHIND) if kind in found]

@@ -18,18 +18,19 @@ function sortBy(table, head, column) {
   for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  // A table of several bodies sorts them whole, by their first rows.
-  const isWhole = table.tBodies.length > 1;
-  const units = isWhole ? [...table.tBodies] : [...table.tBodies[0].rows];
-  const keyed = units.map((unit) => {
-    const row = isWhole ? unit.rows[0] : unit;
-    return { unit, key: keyOf(row.cells[column], isNumber) };
-  });
-  keyed.sort((a, b) => {
-    if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
-    return sign * (isNumber ? a.key - b.key : a.key.localeCompare(b.key));
-  });
-  (isWhole ? table : table.tBodies[0]).append(...keyed.map((one) => one.unit));
+  const place = (units, rowOf, parent) => {
+    const keyed = units.map((unit) => ({ unit, key: keyOf(rowOf(unit).cells[column], isNumber) }));
+    keyed.sort((a, b) => {
+      if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
+      return sign * (isNumber ? a.key - b.key : a.key.localeCompare(b.key));
+    });
+    parent.append(...keyed.map((one) => one.unit));
+  };
+  // A comparison's body is sorted whole, by its first row; the rows of a group stay below its title.
+  if (table.classList.contains("comparisons")) return place([...table.tBodies], (body) => body.rows[0], table);
+  for (const body of table.tBodies) {
+    place([...body.rows].filter((row) => !row.classList.contains("group")), (row) => row, body);
+  }
 }
 
 function keyOf(cell, isNumber) {
@@ -76,7 +77,7 @@ function addOptions(list, values) {
   }
 }
 
-function applyFilter() {
+function applyFilter(unknown = []) {
   const wanted = Object.fromEntries(FIELDS.map((name) => [name, filter.elements[name].value]));
   const cells = [...document.querySelectorAll("details.cell")];
   const shown = cells.filter((cell) => {
@@ -93,7 +94,9 @@ function applyFilter() {
   }
   const isActive = FIELDS.some((name) => wanted[name]);
   if (isActive && shown.length <= 3) for (const cell of shown) cell.open = true;
-  filter.querySelector("output").textContent = isActive ? account(cells.length, shown, wanted) : "";
+  const said = unknown.map(([name, value]) => `There is no ${name} \u201c${value}\u201d here.`);
+  if (isActive) said.push(account(cells.length, shown, wanted));
+  filter.querySelector("output").textContent = said.join(" ");
 }
 
 // With one class asked for, whatever has to do with it; with two, images of the first taken for the second.
@@ -107,49 +110,116 @@ function mistakeMatcher(trueText, predictedText) {
   };
 }
 
-// The whole name of a class means that class; anything else is looked for in all names.
+// The whole name of a class means that class; anything else is looked for in all names. A field holds no
+// line breaks, so none are compared.
 function classMatcher(text) {
-  const known = [...document.getElementById("filter-classes").options].some((one) => one.value === text);
+  const names = [...document.getElementById("filter-classes").options].map((one) => unbroken(one.value));
   const part = text.trim().toLowerCase();
   if (!part) return () => true;
-  return known ? (name) => name === text : (name) => name.toLowerCase().includes(part);
+  if (names.includes(text)) return (name) => unbroken(name) === text;
+  return (name) => unbroken(name).toLowerCase().includes(part);
+}
+
+function unbroken(text) {
+  return text.replace(/[\r\n]/g, "");
 }
 
 function account(nCells, shown, wanted) {
-  const cells = `${shown.length} of ${nCells} cells`;
+  const cells = `${shown.length} of ${several(nCells, "cell", "cells")}`;
   if (!wanted.class && !wanted.predicted && !wanted.images) return cells;
+  const isShown = "[data-images]:not([hidden]) figure[data-class]:not([hidden])";
+  const images = new Set(shown.flatMap((cell) => (
+    [...cell.querySelectorAll(isShown)].map((one) => `${cell.dataset.dataset}\n${one.dataset.sample}`)
+  )));
+  const said = several(images.size, "image", "images");
+  if (!wanted.class) return `${cells}, ${said}`;
   const rows = shown.flatMap((cell) => [...cell.querySelectorAll("table.classes tr[data-class]:not([hidden])")]);
   const classes = new Set(rows.map((row) => row.dataset.class)).size;
-  const isShown = "[data-images]:not([hidden]) figure[data-class]:not([hidden])";
-  const images = shown.flatMap((cell) => [...cell.querySelectorAll(isShown)]).length;
-  return `${cells}, ${classes} ${classes === 1 ? "class" : "classes"}, ${images} ${images === 1 ? "image" : "images"}`;
+  return `${cells}, ${several(classes, "class", "classes")}, ${said}`;
+}
+
+function several(n, one, many) {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+// The address: what is shown, as `name=value`, and where on the page, as `at=section`, or as the section alone.
+function address(at) {
+  const parameters = new URLSearchParams();
+  for (const name of filter ? FIELDS : []) {
+    if (filter.elements[name].value) parameters.set(name, filter.elements[name].value);
+  }
+  if (!parameters.size) return `#${at}`;
+  if (at) parameters.set("at", at);
+  return `#${parameters}`;
 }
 
 function writeHash() {
-  const parameters = new URLSearchParams();
-  for (const name of FIELDS) if (filter.elements[name].value) parameters.set(name, filter.elements[name].value);
-  history.replaceState(null, "", parameters.size ? `#${parameters}` : "#");
+  history.replaceState(null, "", address(""));
 }
 
 function readHash() {
-  const parameters = new URLSearchParams(location.hash.slice(1));
-  for (const name of FIELDS) filter.elements[name].value = parameters.get(name) ?? "";
-  applyFilter();
+  const text = location.hash.slice(1);
+  const parameters = new URLSearchParams(text.includes("=") ? text : `at=${text}`);
+  const unknown = [];
+  for (const name of filter ? FIELDS : []) {
+    const field = filter.elements[name];
+    const value = parameters.get(name) ?? "";
+    field.value = value;
+    if (field.value !== unbroken(value)) {
+      field.value = "";
+      unknown.push([name, value]);
+    }
+  }
+  if (filter) applyFilter(unknown);
+  return parameters.get("at") ?? "";
 }
 
-// A link to a closed section opens it, and so does one to a comparison, whose body holds it.
-function openTarget() {
-  if (location.hash.includes("=")) return;
-  const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+// A section is opened, and so is a comparison, whose body holds it.
+function show(id) {
+  const target = id ? document.getElementById(id) : null;
+  if (!target) return false;
   const isBody = target instanceof HTMLTableSectionElement;
-  const section = isBody ? target.querySelector("details") : target;
+  const section = isBody ? target.querySelector("details") : target.closest("details");
   if (section instanceof HTMLDetailsElement) section.open = true;
+  target.scrollIntoView();
+  if (!target.hasAttribute("tabindex")) target.tabIndex = -1;
+  target.focus({ preventScroll: true });  // the keyboard goes on from there
+  return true;
 }
 
-function followHash() {
-  if (filter && location.hash.includes("=")) readHash();
-  openTarget();
+function follow() {
+  const at = readHash();
+  if (show(at) || !location.hash.includes("=")) return;
+  const first = document.querySelector("details.cell:not([hidden])");
+  if (first) first.scrollIntoView();
 }
+
+// A link to a place keeps what is shown, unless that hides the place: then all is shown again.
+addEventListener("click", (event) => {
+  const link = event.target.closest?.('a[href^="#"]');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const href = link.getAttribute("href");
+  if (link.classList.contains("skip")) return;
+  event.preventDefault();
+  const target = href.includes("=") ? null : document.getElementById(href.slice(1));
+  if (filter && target?.closest("[hidden]")) for (const name of FIELDS) filter.elements[name].value = "";
+  history.pushState(null, "", href.includes("=") ? href : address(href.slice(1)));
+  follow();
+});
+
 if (filter) prepareFilter();
-addEventListener("hashchange", followHash);
-followHash();
+addEventListener("hashchange", follow);
+addEventListener("popstate", follow);
+follow();
+
+// The command that makes the run again is there to be copied.
+for (const command of document.querySelectorAll("pre.command")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(command.textContent);
+    button.textContent = "Copied";
+  });
+  if (navigator.clipboard) command.after(button);
+}

@@ -41,6 +41,7 @@ class BaselineView:
     facts: tuple[Fact, ...]
     cell_lists: tuple[CellList, ...]
     changes: tuple[str, ...]
+    """Of models and prompts; those of the environment stand beside it."""
 
 
 def holdout_views(record: RunRecord) -> tuple[HoldoutView, ...]:
@@ -71,7 +72,7 @@ def baseline_view(record: RunRecord) -> BaselineView | None:
     return BaselineView(
         facts=tuple((label, value) for label, value in facts if value),
         cell_lists=cell_lists(baseline, quote=str),
-        changes=(*change_lines(record.comparisons, quote=str), *baseline.changes),
+        changes=change_lines(record.comparisons, quote=str),
     )
 
 

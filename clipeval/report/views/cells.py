@@ -122,7 +122,7 @@ def cell_view(
         classes=class_table(cell, compared, against=against) if cell.per_class else None,
         heat_map=heat_map(cell),
         confusion_change=change_matrix(compared) if compared else None,
-        pairs=_pair_rows(cell),
+        pairs=_pair_rows(cell, cell_anchor(position)),
         n_more_pairs=_n_pairs(cell) - min(len(cell.confused_pairs), MAX_PAIRS),
         galleries=galleries(cell, predictions, thumbnails, compared=compared, against=against),
         lacks_predictions=predictions is None and n_wrong > 0,
@@ -137,7 +137,7 @@ def cell_view(
     )
 
 
-def _pair_rows(cell: CellResult) -> tuple[PairRow, ...]:
+def _pair_rows(cell: CellResult, anchor: str) -> tuple[PairRow, ...]:
     n_of = {one.name: one.n for one in cell.per_class}
     return tuple(
         PairRow(
@@ -145,7 +145,7 @@ def _pair_rows(cell: CellResult) -> tuple[PairRow, ...]:
             predicted=pair.predicted,
             n=integer(pair.n_images),
             share=number("recall", pair.n_images / n if (n := n_of.get(pair.true, 0)) else None),
-            link=pair_link(pair.true, pair.predicted),
+            link=pair_link(cell, anchor, true=pair.true, predicted=pair.predicted),
         )
         for pair in cell.confused_pairs[:MAX_PAIRS]
     )

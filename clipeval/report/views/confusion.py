@@ -59,8 +59,10 @@ class HeatMap:
 
 
 def heat_map(cell: CellResult) -> HeatMap | None:
-    """Show the matrix of a cell; None if it has more classes than fit and not one mistake."""
+    """Show the matrix of a cell; None for one class, or more classes than fit and not one mistake."""
     names = cell.dataset.class_names
+    if len(names) == 1:
+        return None
     confusion = np.asarray(cell.confusion, dtype=np.int64).reshape(len(names), len(names))
     if len(names) <= MAX_WHOLE:
         return _map(names, confusion, range(len(names)), note="")
@@ -86,9 +88,10 @@ def worst_classes(confusion: npt.NDArray[np.int64]) -> tuple[int, ...]:
     chosen: set[int] = set()
     for flat in np.argsort(-mistakes, axis=None, kind="stable").tolist():
         pair = set(divmod(flat, n_classes))
-        if mistakes.flat[flat] == 0 or len(chosen | pair) > MAX_BLOCK:
+        if mistakes.flat[flat] == 0:
             break
-        chosen |= pair
+        if len(chosen | pair) <= MAX_BLOCK:
+            chosen |= pair
     return tuple(sorted(chosen))
 
 

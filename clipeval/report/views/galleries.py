@@ -69,8 +69,8 @@ ThumbnailIndex = Mapping[tuple[str, str], bytes]
 
 
 def index_thumbnails(thumbnails: Sequence[Thumbnail]) -> ThumbnailIndex:
-    """Make thumbnails available by data set and sample."""
-    return {(one.dataset, one.sample_id): one.webp for one in thumbnails}
+    """Make thumbnails available by data set and sample, the first of each image."""
+    return {(one.dataset, one.sample_id): one.webp for one in reversed(thumbnails)}
 
 
 def image_uri(thumbnails: ThumbnailIndex, dataset: str, sample_id: str) -> str | None:
@@ -140,7 +140,9 @@ def _flipped(
 ) -> Gallery | None:
     """Show images that only one of two sides has right, those first that the cell is surest about."""
     position = {sample_id: i for i, sample_id in enumerate(predictions.sample_ids)}
-    known = [flip for flip in flips if flip.sample_id in position][:MAX_SHOWN]
+    known = [flip for flip in flips if flip.sample_id in position]
+    pictured = [one for one in known if (cell.dataset.key, one.sample_id) in thumbnails]
+    known = (pictured or known)[:MAX_SHOWN]
     if not known:
         return None
     shown = tuple(

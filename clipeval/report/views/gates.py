@@ -9,6 +9,7 @@ from clipeval.records import CellResult, GateResult, RunRecord, Verdict
 from clipeval.records.gate_images import images_account
 from clipeval.report import format as fmt
 from clipeval.report.gate_text import gate_name, interval_text, limit_text, value_text, why
+from clipeval.report.views.gate_changes import GateChange, comparisons_by_side, gate_change
 from clipeval.report.views.grouping import anchors_of
 from clipeval.report.views.numbers import (
     ABSENT,
@@ -44,6 +45,8 @@ class GateRow:
     interval: str
     limit: Number
     plot: Plot | None
+    change: GateChange | None
+    """None where the cell was not compared, or nothing is known of this metric."""
     message: str
     images: tuple[str, ...]
     """Sample ids behind a gate that did not pass."""
@@ -57,6 +60,7 @@ class GateTable:
     rows: tuple[GateRow, ...]
     note: str
     """How to read the value column."""
+    has_changes: bool
 
 
 def gate_table(record: RunRecord) -> GateTable | None:
@@ -64,7 +68,12 @@ def gate_table(record: RunRecord) -> GateTable | None:
     anchors = anchors_of(record.cells)
     gates = [gate for cell in record.cells for gate in cell.gates]
     scales = _scales(gates)
-    rows = [_row(gate, cell, anchors, scales) for cell in record.cells for gate in cell.gates]
+    compared = comparisons_by_side(record.comparisons)
+    rows = [
+        _row(gate, cell, anchors, scales, gate_change(gate, cell, compared))
+        for cell in record.cells
+        for gate in cell.gates
+    ]
     if not rows:
         return None
     has_bounds = any(gate.kind in ("max_drop", "max_negative_flip_rate") for gate in gates)
@@ -74,6 +83,7 @@ def gate_table(record: RunRecord) -> GateTable | None:
     return GateTable(
         rows=tuple(sorted(rows, key=lambda row: _URGENCY[row.state])),
         note=note,
+        has_changes=any(row.change for row in rows),
     )
 
 
@@ -93,7 +103,11 @@ def _scales(gates: list[GateResult]) -> Mapping[str, Scale]:
 
 
 def _row(
-    gate: GateResult, cell: CellResult, anchors: Mapping[str, str], scales: Mapping[str, Scale]
+    gate: GateResult,
+    cell: CellResult,
+    anchors: Mapping[str, str],
+    scales: Mapping[str, Scale],
+    change: GateChange | None,
 ) -> GateRow:
     value = ABSENT if gate.value is None else Number(value_text(gate), exact(gate.value))
     return GateRow(
@@ -108,6 +122,7 @@ def _row(
         interval=interval_text(gate),
         limit=Number(limit_text(gate), exact(gate.limit)),
         plot=_plot(gate, scales),
+        change=change,
         message=why(gate),
         images=gate.images,
         images_account=f"{images_account(gate)} behind it",

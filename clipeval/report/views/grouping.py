@@ -33,9 +33,18 @@ def anchors_of(cells: Iterable[CellResult]) -> dict[str, str]:
     return {cell.id: cell_anchor(i) for i, cell in enumerate(cells)}
 
 
-def pair_link(true: str, predicted: str) -> str:
-    """Return the address of what the page shows of one class that was taken for another."""
-    return "#" + urlencode({"class": visible(true), "predicted": visible(predicted)})
+def pair_link(cell: CellResult, anchor: str, *, true: str, predicted: str) -> str:
+    """Return the address of a cell's images of one class that were taken for another."""
+    shown = {
+        "class": true,
+        "predicted": predicted,
+        "template": cell.template.id,
+        "model": cell.model.id,
+        "dataset": cell.dataset.key,
+    }
+    return "#" + urlencode(
+        {key: visible(value) for key, value in shown.items()} | {"at": f"{anchor}-images"}
+    )
 
 
 def comparison_anchor(position: int) -> str:

@@ -20,6 +20,8 @@ from clipeval.report.views.gates import MARKS
 from clipeval.report.views.numbers import ABSENT, Number, exact
 from clipeval.wording import count
 
+MAX_MODELS = 4
+"""That the line at the top of the page names."""
 _LIMITS: dict[LatencyGateKind, str] = {
     "max_ms": "at most {:g} ms",
     "min_per_s": "at least {:g} a second",
@@ -78,6 +80,8 @@ class LatencyView:
     """The whole section."""
 
     lead: str
+    speed: str
+    """How long each model takes, in a line for the top of the page; empty if nothing was timed."""
     problems: tuple[str, ...]
     limits: tuple[LimitRow, ...]
     timings: tuple[TimingRow, ...]
@@ -94,6 +98,7 @@ def latency_view(record: RunRecord, benchmark: BenchmarkRecord | None) -> Latenc
     tradeoffs = () if benchmark is None else benchmark.tradeoffs
     return LatencyView(
         lead=_lead(profiles),
+        speed=_speed(profiles),
         problems=() if latency is None else latency.problems,
         limits=() if latency is None else tuple(map(_limit_row, latency.gates)),
         timings=tuple(map(_timing_row, profiles)),
@@ -109,6 +114,22 @@ def _lead(profiles: Sequence[StageProfile]) -> str:
         f"{count(n_calls, 'call')} timed in {count(settings, 'setting')}, the device waited for, nothing "
         "cached. p95 is stated from 130 calls on."
     )
+
+
+def _speed(profiles: Sequence[StageProfile]) -> str:
+    """Say what one call takes, end to end where that was timed, in the smallest batch of each model."""
+    chosen: dict[str, StageProfile] = {}
+    for stage in ("end_to_end", "encode_image"):
+        for one in sorted(profiles, key=lambda one: one.setting.batch_size):
+            if one.stage == stage and one.summary is not None:
+                chosen.setdefault(one.setting.model, one)
+    said = [
+        f"{model} takes {_seconds(one.summary.median_s).text} a call of {one.stage} "
+        f"({one.setting.device} {one.setting.precision}, batch {one.setting.batch_size})"
+        for model, one in list(chosen.items())[:MAX_MODELS]
+        if one.summary is not None
+    ]
+    return "; ".join(said) + "." if said else ""
 
 
 def _charts(benchmark: BenchmarkRecord) -> tuple[Chart, ...]:

@@ -35,6 +35,7 @@ from clipeval.report.views.verdict import (
 )
 from clipeval.wording import count
 
+MAX_ANSWERS = 5
 MAX_CALIBRATION_CHARTS = 40
 """Cells whose calibration is drawn; further ones have it as a table."""
 
@@ -44,6 +45,15 @@ class Link:
     """One entry of the page's navigation."""
 
     anchor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One sentence at the top of the page."""
+
+    anchor: str
+    subject: str
     text: str
 
 
@@ -58,6 +68,8 @@ class Page:
     facts: tuple[Fact, ...]
     alarms: tuple[Alarm, ...]
     links: tuple[Link, ...]
+    answers: tuple[Answer, ...]
+    """What the templates of each data set come to, and how fast the models are."""
     moved: Moved | None
     templates: tuple[TemplateTable, ...]
     gates: GateTable | None
@@ -68,6 +80,8 @@ class Page:
     datasets: tuple[DatasetView, ...]
     notices: tuple[Notice, ...]
     environment: tuple[Fact, ...]
+    environment_changes: tuple[str, ...]
+    """Since the baseline was made."""
     command: str
     clipeval: str
 
@@ -87,6 +101,7 @@ def build_page(
     gates = gate_table(record)
     comparisons = comparisons_view(record, by_sample)
     latency = latency_view(record, benchmark)
+    templates = template_tables(record)
     cells = _cells(record, {one.cell: one for one in predictions}, by_sample)
     return Page(
         suite=record.suite,
@@ -101,8 +116,9 @@ def build_page(
             has_comparisons=comparisons is not None,
             has_latency=latency is not None,
         ),
+        answers=_answers(templates, latency),
         moved=moved(record),
-        templates=template_tables(record),
+        templates=templates,
         gates=gates,
         comparisons=comparisons,
         cells=cells,
@@ -111,9 +127,28 @@ def build_page(
         datasets=dataset_views(record),
         notices=record.notices,
         environment=environment_facts(record.environment),
+        environment_changes=record.baseline.changes if record.baseline else (),
         command=command(record.environment.argv),
         clipeval=record.environment.clipeval,
     )
+
+
+def _answers(templates: Sequence[TemplateTable], latency: LatencyView | None) -> tuple[Answer, ...]:
+    """Answer what can be answered in a sentence, for at most MAX_ANSWERS data sets and models."""
+    found = [
+        Answer(
+            table.anchor,
+            table.dataset if len(table.groups) == 1 else f"{table.dataset}, {group.setting}",
+            group.answer,
+        )
+        for table in templates
+        for group in table.groups
+        if group.answer
+    ]
+    speed = (
+        [] if latency is None or not latency.speed else [Answer("latency", "speed", latency.speed)]
+    )
+    return (*found[:MAX_ANSWERS], *speed)
 
 
 def _cells(

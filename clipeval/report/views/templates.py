@@ -9,6 +9,7 @@ from clipeval.records import CellResult, Comparison, RunRecord
 from clipeval.records.comparisons import Conclusion
 from clipeval.report import format as fmt
 from clipeval.report.charts import Chart, template_chart
+from clipeval.report.views.answers import template_answer
 from clipeval.report.views.grouping import (
     anchors_of,
     comparison_anchor,
@@ -62,6 +63,8 @@ class TemplateGroup:
     """The rows of one model, device and precision."""
 
     setting: str
+    answer: str
+    """What its templates come to, in a sentence; empty for one template."""
     rows: tuple[TemplateRow, ...]
 
 
@@ -72,8 +75,6 @@ class TemplateTable:
     anchor: str
     dataset: str
     account: str
-    summary: str
-    """One sentence on the spread between templates; empty if there is nothing to compare."""
     columns: tuple[str, ...]
     has_difference: bool
     difference_unit: str
@@ -111,7 +112,11 @@ def _table(
     for cell in cells:
         by_setting.setdefault(setting_of(cell), []).append(cell)
     groups = tuple(
-        TemplateGroup(setting, _rows(of_setting, reference, keys, anchors, compared))
+        TemplateGroup(
+            setting,
+            _answer(of_setting, reference, compared),
+            _rows(of_setting, reference, keys, anchors, compared),
+        )
         for setting, of_setting in by_setting.items()
     )
     differences = [row.difference for group in groups for row in group.rows if row.difference]
@@ -124,7 +129,6 @@ def _table(
         anchor=f"data-{position + 1}",
         dataset=dataset.key,
         account=", ".join(account if len(groups) > 1 else [*account, groups[0].setting]),
-        summary=_summary(cells) if len(groups) == 1 else "",
         columns=tuple(fmt.metric_name(key) for key in keys),
         has_difference=bool(differences),
         difference_unit="points, 95% interval" if is_tested else "points, no test",
@@ -197,17 +201,7 @@ def _tested(position: int, comparison: Comparison) -> TemplateDifference:
     )
 
 
-def _summary(cells: Sequence[CellResult]) -> str:
-    """Name the extremes without claiming that their difference is more than chance."""
-    scored = [(cell.metrics["top1"].value, cell) for cell in cells if "top1" in cell.metrics]
-    if len(scored) < 2:  # noqa: PLR2004 (one template is no comparison)
-        return ""
-    best_value, best = max(scored, key=lambda pair: pair[0])
-    worst_value, worst = min(scored, key=lambda pair: pair[0])
-    if best_value == worst_value:
-        return f"All {len(scored)} templates have a top-1 accuracy of {fmt.percent(best_value)}."
-    spread = fmt.points(best_value - worst_value).lstrip("+")
-    return (
-        f"Top-1 runs from {fmt.percent(worst_value)} with “{worst.template.id}” to "
-        f"{fmt.percent(best_value)} with “{best.template.id}”: {spread} points apart."
-    )
+def _answer(cells: Sequence[CellResult], reference: str | None, compared: Compared) -> str:
+    ids = {cell.id for cell in cells}
+    own = [one for (_, candidate), (_, one) in compared.items() if candidate in ids]
+    return template_answer(cells, reference, own)

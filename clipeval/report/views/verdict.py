@@ -94,6 +94,8 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
             f"{len(missing)} of {count(len(record.planned_cells), 'cell')} "
             f"{'is' if len(missing) == 1 else 'are'} missing."
         )
+        if not missing:
+            text = "It ended before cells were compared, and models timed."
         items = tuple(CellError(id=cell, message="") for cell in missing)
         found.append(Alarm(title="Partial run", text=text, items=items))
     if record.errors:
