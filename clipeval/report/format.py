@@ -64,11 +64,6 @@ def interval(metric: str, low: float | None, high: float | None) -> str:
     return f"[{_signless_zero(low, 3)}, {_signless_zero(high, 3)}]"
 
 
-def logit(score: float) -> str:
-    """Format a logit with two decimals: `27.31`."""
-    return _signless_zero(score, 2)
-
-
 def points(difference: float) -> str:
     """Format a difference of proportions in percentage points, always signed: `+1.2`, `0.0`."""
     return wording.points(difference).replace("-", MINUS)

@@ -44,7 +44,7 @@ class TestMoved:
         moved = page.one("section", class_="moved")
         link = page.inside(moved, "a")[0]
         assert link.words == (
-            f"▼ top-1 {M}2.3 points [{M}3.9, {M}0.8] digits/tiny/photo against baseline: 41 newly wrong, "
+            f"▼ digits/tiny/photo against baseline: top-1 {M}2.3 points [{M}3.9, {M}0.8], 41 newly wrong, "
             f"20 newly right; worst classes: eight {M}12.0 (p 0.003)"
         )
         assert link.attributes["href"] == "#comparison-2"

@@ -347,6 +347,13 @@ class TestAlarms:
         alarm = page_of(run).one("div", class_="alarm")
         assert alarm.words == "Partial run. 1 of 2 cells is missing. digits/tiny/bare"
 
+    def test_a_run_that_ended_after_its_cells_says_what_is_missing(self):
+        cell = make_cell()
+        run = make_run([cell], status="partial", planned_cells=(cell.id,))
+        assert page_of(run).one("div", class_="alarm").words == (
+            "Partial run. It ended before cells were compared, and models timed."
+        )
+
     def test_errors_show_their_message(self):
         run = make_run([], planned_cells=("a/b/c",), verdict="error", errors=(CellError(id="a/b/c", message="boom <b>"),))  # fmt: skip
         alarm = page_of(run).one("div", class_="alarm")

@@ -142,6 +142,13 @@ def test_hostile_names_run_nothing(opened, hostile):
     opened(rendered(latency, (), (), make_benchmark(hostile)))
 
 
+def test_the_command_of_the_run_can_be_copied(opened, report):
+    button = opened(report).locator("pre.command + button")
+    assert button.inner_text() == "Copy"
+    button.focus()
+    assert button.evaluate("(one) => one === document.activeElement")
+
+
 class TestFilter:
     def shown(self, page, selector):
         return page.locator(f"{selector}:visible").count()

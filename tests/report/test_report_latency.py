@@ -1,6 +1,7 @@
 """Latency in the page, the summary and junit: what was measured, and nothing where nothing was."""
 
 import math
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -133,6 +134,16 @@ class TestPage:
                 for name in one.attributes
                 if name.startswith("on") or name in {"style", "href", "id"}
             }
+
+    def test_the_top_of_the_page_says_how_long_each_model_takes(self):
+        page = page_of(latency_run(make_gate()), make_benchmark())
+        (said,) = [one.words for one in page.all("li") if one.words.startswith("speed ")]
+        assert re.fullmatch(
+            r"speed ((; )?\S+ takes [\d.,]+ (ms|s|µs) a call of \w+ \(cpu fp32, batch \d+\))+\.",
+            said,
+        )
+        page = page_of(latency_run(problems=("no model b",), verdict="error"), None)
+        assert not [one for one in page.all("li") if one.words.startswith("speed ")]
 
     def test_doubts_are_named(self):
         doubtful = make_profile(is_steady=False, drift=0.14)

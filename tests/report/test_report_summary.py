@@ -279,7 +279,7 @@ class TestMoved:
             "What moved:",
             "",
             (
-                f"- ▼ top-1 {M}2.3 points [{M}3.9, {M}0.8] digits/tiny/photo against baseline: 41 newly wrong, "
+                f"- ▼ digits/tiny/photo against baseline: top-1 {M}2.3 points [{M}3.9, {M}0.8], 41 newly wrong, "
                 f"20 newly right; worst classes: eight {M}12.0 (p 0.003)"
             ),
         ]
@@ -293,11 +293,11 @@ class TestMoved:
         drifted = make_reproduced_comparison(reproduction=make_reproduction(n_changed=7, n_unexplained=5, is_within=False))  # fmt: skip
         lines = [one for one in self.lines(up, far, drifted, make_comparison(per_class=())) if one.startswith("- ")]  # fmt: skip
         assert lines == [
-            f"- ▼ top-1 {M}2.3 points [{M}3.9, {M}0.8] digits/tiny/photo against baseline: 41 newly wrong, 20 newly right",
-            f"- ▼ top-1 {M}53.3 points [{M}56.7, {M}49.8] digits/tiny/photo against t/t/t: 41 newly wrong, 20 newly right",
-            ("- ! top-1 0.0 points [0.0, 0.0] digits/tiny/photo against baseline: 0 newly wrong, 0 newly right; same "
+            f"- ▼ digits/tiny/photo against baseline: top-1 {M}2.3 points [{M}3.9, {M}0.8], 41 newly wrong, 20 newly right",
+            f"- ▼ digits/tiny/photo against t/t/t: top-1 {M}53.3 points [{M}56.7, {M}49.8], 41 newly wrong, 20 newly right",
+            ("- ! digits/tiny/photo against baseline: top-1 0.0 points [0.0, 0.0], 0 newly wrong, 0 newly right; same "
             "weights and prompts, yet beyond the numeric floor (5 of 7 flips unexplained)"),
-            ("- ▲ top-1 +4.1 points [+2.3, +6.0] digits/tiny/photo against a/b/c: 41 newly wrong, 20 newly right; "
+            ("- ▲ digits/tiny/photo against a/b/c: top-1 +4.1 points [+2.3, +6.0], 41 newly wrong, 20 newly right; "
             "best classes: zero +5.0 (p < 0.001)"),
         ]  # fmt: skip
 
@@ -546,7 +546,7 @@ class TestBound:
         n_rows = summary.count("| Top-1 | fail |")
         assert n_rows > 500
         assert f"{3000 - n_rows:,} gates that did not pass left out here" in summary
-        assert "- ▼ top-1" in summary
+        assert "- ▼ digits/tiny/photo against baseline" in summary
         assert summary.endswith("</details>\n")
 
     def test_a_long_name_keeps_both_ends(self):

@@ -98,7 +98,8 @@ class ComparisonDetails:
 def comparison_details(comparison: Comparison, thumbnails: ThumbnailIndex) -> ComparisonDetails:
     """Gather what a comparison opens to."""
     ordered = sorted(comparison.per_class, key=lambda one: (one.adjusted_p, one.difference))
-    shown = ordered[:MAX_CLASSES]
+    moved = [one for one in ordered if one.n_newly_wrong or one.n_newly_right]
+    shown = (moved or ordered)[:MAX_CLASSES]
     scale = signed_scale(end for one in shown for end in (one.low, one.high))
     return ComparisonDetails(
         notices=comparison.notices,

@@ -26,9 +26,10 @@ class Guess:
     """One of the five best classes of an image."""
 
     name: str
-    score: Number
+    probability: Number
     width: str
-    """Its probability as a width: `37.21%`."""
+    """The same as a width: `37.21%`."""
+    logit: str
     is_true: bool
 
 
@@ -205,12 +206,22 @@ def _image(
         sample_id=predictions.sample_ids[i],
         path=predictions.paths[i],
         guesses=tuple(
-            Guess(
-                name=names[index],
-                score=Number(fmt.logit(score), exact(score)),
-                width=f"{100 * confidence * math.exp(min(0.0, score - first)):.2f}%",
+            _guess(
+                names[index],
+                score,
+                probability=confidence * math.exp(min(0.0, score - first)),
                 is_true=index == true,
             )
             for index, score in best
         ),
+    )
+
+
+def _guess(name: str, logit: float, *, probability: float, is_true: bool) -> Guess:
+    return Guess(
+        name=name,
+        probability=Number(fmt.percent(probability), exact(probability)),
+        width=f"{100 * probability:.2f}%",
+        logit=exact(logit),
+        is_true=is_true,
     )

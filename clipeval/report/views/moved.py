@@ -134,7 +134,7 @@ def _move_text(comparison: Comparison, quote: Quote) -> str:
         f"{count(comparison.n_newly_wrong)} newly wrong, "
         f"{count(comparison.n_newly_right)} newly right"
     )
-    return f"{moved} {subject}: {flips}{_numerics(comparison)}{_classes(comparison, quote)}"
+    return f"{subject}: {moved}, {flips}{_numerics(comparison)}{_classes(comparison, quote)}"
 
 
 def _numerics(comparison: Comparison) -> str:
