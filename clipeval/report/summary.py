@@ -28,7 +28,7 @@ from clipeval.report.open_gates import open_gate_lines
 from clipeval.report.static_charts import StaticChart
 from clipeval.report.views.baseline import cell_lists, holdout_sentences
 from clipeval.report.views.moved import moves, unmoved
-from clipeval.report.views.verdict import missing_cells, n_images, reason
+from clipeval.report.views.verdict import ENDED_EARLY, missing_cells, n_images, reason
 from clipeval.wording import count
 
 MAX_BYTES = 65_000
@@ -110,10 +110,11 @@ def _headline(record: RunRecord) -> str:
 def _warnings(record: RunRecord) -> list[str]:
     found = []
     missing = missing_cells(record)
-    if missing or record.status == "partial":
+    if missing:
         account = f"{len(missing)} of {count(len(record.planned_cells), 'cell')} missing"
-        names = f": {_listed(map(escape, missing))}" if missing else ""
-        found.append(f"**Partial run**: {account}{names}.")
+        found.append(f"**Partial run**: {account}: {_listed(map(escape, missing))}.")
+    elif record.status == "partial":
+        found.append(f"**Partial run**: {ENDED_EARLY}.")
     random_models = dict.fromkeys(c.model.id for c in record.cells if c.model.random_weights)
     if random_models:
         names = _listed(map(escape, random_models))

@@ -421,6 +421,13 @@ class TestBaseline:
         assert "- Changed since: torch 2.5.0 -> 2.6.0" in render_summary(run).splitlines()
 
 
+def test_a_run_that_ended_after_its_cells_says_what_is_missing():
+    cell = make_cell()
+    run = make_run([cell], status="partial", planned_cells=(cell.id,))
+    said = "**Partial run**: it ended before cells were compared, and models timed."
+    assert said in render_summary(run).splitlines()
+
+
 def test_partial_run_random_weights_failures_and_errors_are_said():
     dataset = make_dataset(n_expected=12, n_failed=2)
     cell = make_cell(dataset=dataset, model=make_model(id="RN50/random", random_weights=True))

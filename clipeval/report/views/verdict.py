@@ -14,6 +14,7 @@ from clipeval.wording import count
 
 MAX_MOVES = 5
 NOT_JUDGED_MARK = "•"
+ENDED_EARLY = "it ended before cells were compared, and models timed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
             f"{'is' if len(missing) == 1 else 'are'} missing."
         )
         if not missing:
-            text = "It ended before cells were compared, and models timed."
+            text = f"{ENDED_EARLY[0].upper()}{ENDED_EARLY[1:]}."
         items = tuple(CellError(id=cell, message="") for cell in missing)
         found.append(Alarm(title="Partial run", text=text, items=items))
     if record.errors:
