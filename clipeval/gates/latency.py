@@ -12,6 +12,8 @@ from clipeval.records.verdicts import Verdict
 from clipeval.stats import Ratio, ratio_verdict
 
 MS_PER_S = 1e3
+FAR = 2.0
+"""A limit so many times what the slowest call took is kept, whether timings became steady or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ def applies_to(gate: LatencyGateSpec, profile: StageProfile) -> bool:
 def decide_limits(gate: LatencyGateSpec, profile: StageProfile) -> tuple[LatencyGateResult, ...]:
     """Decide the limits of a gate that need nothing to compare with: max_ms and min_per_s.
 
-    The interval of the median decides; timings that never became steady, or drift, do not pass.
+    The interval of the median decides. Timings that never became steady, or drift, pass only where the limit
+    is FAR times what the slowest call took.
     """
     results = []
     if gate.max_ms is not None:
@@ -132,15 +135,18 @@ def _decided(
             MS_PER_S * end for end in (summary.median_s, summary.low_s, summary.high_s)
         )
         keeps, breaks = high <= limit, low > limit
+        is_far = FAR * MS_PER_S * max(profile.samples_s) <= limit
         said = f"takes {_said(value)} ms [{_said(low)}, {_said(high)}]; at most {limit:,g} ms"
     else:
         size = profile.setting.batch_size
         value, low, high = (size / end for end in (summary.median_s, summary.high_s, summary.low_s))
         keeps, breaks = low >= limit, high < limit
+        is_far = size / max(profile.samples_s) >= FAR * limit
         said = f"does {_said(value)} a second [{_said(low)}, {_said(high)}]; at least {limit:,g}"
     state: Verdict = "pass" if keeps else "fail" if breaks else "inconclusive"
     message = f"{_what(profile)} {said}"
-    state, message = _unless_in_doubt(profile, state, message)
+    if not is_far:
+        state, message = _unless_in_doubt(profile, state, message)
     return enforced(
         LatencyGateResult(
             model=profile.setting.model,

@@ -1,6 +1,7 @@
 """Cells over folders of small pictures, with the embedded model, random small ones, or a stand-in."""
 
 import importlib.util
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from clipeval.api.torch_boundary import load_encoder
 from clipeval.encode import ClipEncoder, PromptEncoder
-from clipeval.engine import ModelSlot
+from clipeval.engine import Evaluator, ModelSlot
 from clipeval.plan import build_plan
 from clipeval.records import DatasetSpec, FolderSource, ModelSpec, SuiteSpec, TemplateSpec
 
@@ -88,3 +89,28 @@ def cells():
         return build_plan(suite).cells
 
     return make
+
+
+class CountingProgress:
+    """Keeps the name of every stage of work: one per pass over images or prompts."""
+
+    def __init__(self):
+        self.stages = []
+
+    @contextmanager
+    def stage(self, description, *, total, unit):
+        self.stages.append(description)
+        yield lambda n_done: None
+
+    def n_passes(self, dataset, model):
+        return self.stages.count(f"{dataset} x {model}")
+
+
+@pytest.fixture
+def progress():
+    return CountingProgress()
+
+
+@pytest.fixture
+def evaluator(progress, models):
+    return Evaluator(models, batch_size=4, progress=progress)

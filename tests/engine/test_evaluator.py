@@ -1,5 +1,4 @@
 import weakref
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -12,31 +11,6 @@ from clipeval.records.precision_costs import cost_sentence
 from clipeval.store import EmbeddingCache
 
 TINY_AGAIN = ModelSpec(id="tiny-again", kind="tiny", name="tiny")
-
-
-class CountingProgress:
-    """Keeps the name of every stage of work: one per pass over images or prompts."""
-
-    def __init__(self):
-        self.stages = []
-
-    @contextmanager
-    def stage(self, description, *, total, unit):
-        self.stages.append(description)
-        yield lambda n_done: None
-
-    def n_passes(self, dataset, model):
-        return self.stages.count(f"{dataset} x {model}")
-
-
-@pytest.fixture
-def progress():
-    return CountingProgress()
-
-
-@pytest.fixture
-def evaluator(progress, models):
-    return Evaluator(models, batch_size=4, progress=progress)
 
 
 class TestCost:

@@ -58,17 +58,26 @@ class TestLimits:
         assert (found.low, found.high) == pytest.approx((4 / 0.110, 4 / 0.090))
 
     def test_timings_that_never_became_steady_decide_nothing(self):
-        (found,) = decide_limits(gate(max_ms=500), replace(PROFILE, is_steady=False))
+        (found,) = decide_limits(gate(max_ms=199), replace(PROFILE, is_steady=False))
         assert found.state == "inconclusive"
         assert "never became steady" in found.message
 
     @pytest.mark.parametrize("doubt", [{"is_steady": False}, {"drift": 0.2}])
     def test_timings_in_doubt_do_not_pass_but_fail_beyond_the_limit(self, doubt):
         doubtful = replace(PROFILE, **doubt)
-        states = [decide_limits(gate(max_ms=limit), doubtful)[0].state for limit in (500, 100, 50)]
+        states = [decide_limits(gate(max_ms=limit), doubtful)[0].state for limit in (199, 100, 50)]
         assert states == ["inconclusive", "inconclusive", "fail"]
         measured = MeasuredRatio(ratio=ratio(1, 0.99, 1.01), noise_floor=0.02, against="base")
         assert decide_slowdown(gate(max_slowdown=0.1), doubtful, measured).state == "inconclusive"
+
+    @pytest.mark.parametrize("doubt", [{"is_steady": False}, {"drift": 0.2}])
+    def test_a_limit_twice_what_the_slowest_call_took_is_kept_all_the_same(self, doubt):
+        samples = (0.1,) * 19 + (0.3,)
+        doubtful = replace(PROFILE, samples_s=samples, **doubt)
+        states = [decide_limits(gate(max_ms=limit), doubtful)[0].state for limit in (600, 599)]
+        assert states == ["pass", "inconclusive"]
+        rates = [decide_limits(gate(min_per_s=limit), doubtful)[0].state for limit in (6.66, 6.67)]
+        assert rates == ["pass", "inconclusive"]
 
     def test_large_numbers_show_all_their_digits_before_the_point(self):
         slow = replace(SUMMARY, median_s=1.2334, low_s=1.2331, high_s=1.2339)
