@@ -161,6 +161,13 @@ class TestAlone:
         ]
         assert not page.all("span", class_="tokens")
 
+    def test_the_data_set_says_how_many_images_its_classes_have(self):
+        section = page_of(make_run([make_cell()])).one("section", id="data")
+        assert "Images of a class3 to 4" in section.words
+        even = make_cell(confusion=((2, 0, 0), (0, 2, 0), (0, 0, 2)))
+        section = page_of(make_run([even])).one("section", id="data")
+        assert "Images of a class2 " in section.words
+
     def test_calibration_is_drawn_for_the_first_cells_and_is_a_table_for_all(self):
         cells = [make_cell(template=f"t{i}") for i in range(42)]
         page = page_of(make_run(cells))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeVar
@@ -46,7 +46,11 @@ def model_views(record: RunRecord) -> tuple[ModelView, ...]:
 
 def dataset_views(record: RunRecord) -> tuple[DatasetView, ...]:
     """Account for every data set once."""
-    return tuple(_dataset(one) for one in _distinct(cell.dataset for cell in record.cells))
+    sizes: dict[str, list[int]] = {}
+    for cell in record.cells:
+        sizes.setdefault(cell.dataset.key, [one.n for one in cell.per_class])
+    datasets = _distinct(cell.dataset for cell in record.cells)
+    return tuple(_dataset(one, sizes[one.key]) for one in datasets)
 
 
 def environment_facts(environment: Environment) -> tuple[Fact, ...]:
@@ -129,16 +133,23 @@ def _plain(value: str | float | tuple[int, ...] | tuple[float, ...]) -> str:
     return str(value)
 
 
-def _dataset(dataset: DatasetRecord) -> DatasetView:
+def _dataset(dataset: DatasetRecord, class_sizes: Sequence[int]) -> DatasetView:
+    facts = [
+        ("Source", dataset.source),
+        ("Classes", count(len(dataset.class_names))),
+        ("Images of a class", _span(class_sizes)),
+        ("Samples SHA-256", dataset.samples_sha256),
+    ]
     return DatasetView(
         key=dataset.key,
         account=f"{count(dataset.n_expected)} expected = {count(dataset.n_images)} scored "
         f"+ {count(dataset.n_failed)} failed",
-        facts=(
-            ("Source", dataset.source),
-            ("Classes", count(len(dataset.class_names))),
-            ("Samples SHA-256", dataset.samples_sha256),
-        ),
+        facts=tuple((label, value) for label, value in facts if value),
         failures=dataset.failures[:MAX_FAILURES],
         n_more_failures=max(0, len(dataset.failures) - MAX_FAILURES),
     )
+
+
+def _span(sizes: Sequence[int]) -> str:
+    """Say how few and how many images classes have: `20`, `3 to 41`; empty where nobody counted."""
+    return " to ".join(count(n) for n in dict.fromkeys((min(sizes), max(sizes)))) if sizes else ""
