@@ -145,8 +145,7 @@ def _decided(
         said = f"does {_said(value)} a second [{_said(low)}, {_said(high)}]; at least {limit:,g}"
     state: Verdict = "pass" if keeps else "fail" if breaks else "inconclusive"
     message = f"{_what(profile)} {said}"
-    if not is_far:
-        state, message = _unless_in_doubt(profile, state, message)
+    state, message = _unless_in_doubt(profile, state, message, is_far=is_far)
     return enforced(
         LatencyGateResult(
             model=profile.setting.model,
@@ -163,13 +162,23 @@ def _decided(
     )
 
 
-def _unless_in_doubt(profile: StageProfile, state: Verdict, message: str) -> tuple[Verdict, str]:
-    """Let no timing pass that never became steady, or drifted; beyond the limit it fails all the same."""
+def _unless_in_doubt(
+    profile: StageProfile, state: Verdict, message: str, *, is_far: bool = False
+) -> tuple[Verdict, str]:
+    """Let no timing pass that never became steady, or drifted; beyond the limit it fails all the same.
+
+    Where the limit is far from what every call took, it passes, and the message says both.
+    """
     doubts = [] if profile.is_steady else ["its timings never became steady"]
     if profile.drift is not None:
         doubts.append(f"its timings drift by {profile.drift:+.0%}")
     if state != "pass" or not doubts:
         return state, message
+    if is_far:
+        return (
+            state,
+            f"{message}; {' and '.join(doubts)}, but the limit is {FAR:g} times the slowest call",
+        )
     return "inconclusive", f"{message}; but {' and '.join(doubts)}"
 
 

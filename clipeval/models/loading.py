@@ -30,8 +30,9 @@ from clipeval.models.tokenizers import Tokenizer, load_tokenizer
 from clipeval.models.weights import StateDict, read_weights, strip_ddp_prefix
 from clipeval.records import ModelRecord, ModelSpec, Notice, Precision
 
-_HASHED: dict[tuple[FileStamp, ...], str] = {}
-"""What the weights in some files were found to be, by how the files were before they were read."""
+_HASHED: dict[tuple[str, tuple[FileStamp, ...]], str] = {}
+"""What weights were found to be, by the config that they were fitted to and how their files were before they
+were read."""
 
 
 def load_model(spec: ModelSpec, *, device: str = "cpu", precision: Precision = "fp32") -> ClipModel:
@@ -75,7 +76,7 @@ def _load(spec: ModelSpec, *, device: str, precision: Precision) -> ClipModel:
         config,
         filled,
         tokenizer,
-        weights_sha256=_weights_sha256(filled.weights, files),
+        weights_sha256=_weights_sha256(filled.weights, config, files),
     )
     module = filled.module.eval().requires_grad_(requires_grad=False)
     if device.startswith("cuda") and precision != "fp32":
@@ -184,13 +185,16 @@ def _describe(
     )
 
 
-def _weights_sha256(weights: StateDict, files: tuple[FileStamp, ...] | None) -> str:
+def _weights_sha256(
+    weights: StateDict, config: Mapping[str, Any], files: tuple[FileStamp, ...] | None
+) -> str:
     """Hash weights once in a process, whatever the precisions that they are loaded in."""
     if not files:
         return hash_weights(weights)
-    if files not in _HASHED:
-        _HASHED[files] = hash_weights(weights)
-    return _HASHED[files]
+    key = (hash_json(config), files)
+    if key not in _HASHED:
+        _HASHED[key] = hash_weights(weights)
+    return _HASHED[key]
 
 
 def _height_and_width(size: int | tuple[int, int]) -> tuple[int, int]:

@@ -76,6 +76,9 @@ class TestLimits:
         doubtful = replace(PROFILE, samples_s=samples, **doubt)
         states = [decide_limits(gate(max_ms=limit), doubtful)[0].state for limit in (600, 599)]
         assert states == ["pass", "inconclusive"]
+        (kept,) = decide_limits(gate(max_ms=600), doubtful)
+        assert kept.message.endswith("but the limit is 2 times the slowest call")
+        assert "its timings" in kept.message
         rates = [decide_limits(gate(min_per_s=limit), doubtful)[0].state for limit in (6.66, 6.67)]
         assert rates == ["pass", "inconclusive"]
 

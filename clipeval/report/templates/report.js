@@ -48,8 +48,8 @@ function prepareFilter() {
   const classes = [...document.querySelectorAll("tr[data-class]")].map((one) => one.dataset.class);
   addOptions(document.getElementById("filter-classes"), classes);
   const cells = [...document.querySelectorAll("details.cell")];
-  for (const name of OF_CELLS) fillSelect(name, cells, 3);
-  fillSelect("images", [...document.querySelectorAll("[data-images]")], 3);
+  for (const name of OF_CELLS) fillSelect(name, cells);
+  fillSelect("images", [...document.querySelectorAll("[data-images]")]);
   filter.hidden = false;
   filter.addEventListener("input", () => { writeHash(); applyFilter(); });
   filter.addEventListener("reset", (event) => {
@@ -61,11 +61,11 @@ function prepareFilter() {
   filter.addEventListener("submit", (event) => event.preventDefault());
 }
 
-// A choice between fewer than two is none.
-function fillSelect(name, elements, nOptions) {
+// "All" and one more are no choice.
+function fillSelect(name, elements) {
   const select = filter.elements[name];
   addOptions(select, elements.map((one) => one.dataset[name]));
-  select.parentNode.hidden = select.options.length < nOptions;
+  select.parentNode.hidden = select.options.length < 3;
 }
 
 function addOptions(list, values) {
@@ -160,6 +160,7 @@ function writeHash() {
 function readHash() {
   const text = location.hash.slice(1);
   const parameters = new URLSearchParams(text.includes("=") ? text : `at=${text}`);
+  const wasAll = address("") === "#" && !filter?.querySelector("output").textContent;
   const unknown = [];
   for (const name of filter ? FIELDS : []) {
     const field = filter.elements[name];
@@ -170,7 +171,8 @@ function readHash() {
       unknown.push([name, value]);
     }
   }
-  if (filter) applyFilter(unknown);
+  const isAll = address("") === "#" && !unknown.length;
+  if (filter && !(wasAll && isAll)) applyFilter(unknown);
   return parameters.get("at") ?? "";
 }
 
@@ -201,14 +203,13 @@ addEventListener("click", (event) => {
   const href = link.getAttribute("href");
   if (link.classList.contains("skip")) return;
   event.preventDefault();
-  const target = href.includes("=") ? null : document.getElementById(href.slice(1));
-  if (filter && target?.closest("[hidden]")) for (const name of FIELDS) filter.elements[name].value = "";
-  history.pushState(null, "", href.includes("=") ? href : address(href.slice(1)));
+  const isView = href.includes("=");
+  const isHidden = !isView && document.getElementById(href.slice(1))?.closest("[hidden]");
+  history.pushState(null, "", isView || isHidden ? href : address(href.slice(1)));
   follow();
 });
 
 if (filter) prepareFilter();
-addEventListener("hashchange", follow);
 addEventListener("popstate", follow);
 follow();
 
