@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clipeval.api.finished_runs import predictions_of
 from clipeval.errors import StoreError
-from clipeval.records import Thumbnail
-from clipeval.records.run_comparisons import RunComparison
+from clipeval.records.run_comparisons import RunComparison, RunImages
 from clipeval.report import render_comparison
-from clipeval.store import read_thumbnails
+from clipeval.store import is_baseline, read_run, read_thumbnails
 from clipeval.store.atomic import write_bytes
 from clipeval.store.names import THUMBNAILS, encodable
 
@@ -22,16 +22,21 @@ def write_comparison_page(found: RunComparison, *, base: Path, candidate: Path, 
         candidate: likewise.
         file: where to write.
     Raises:
-        StoreError: thumbnails cannot be read, or the file cannot be written.
+        StoreError: a run cannot be read, or the file cannot be written.
     """
     if file.is_dir() or not file.parent.is_dir():
         raise StoreError(f"--html {file}: expected a file to write, in a folder that is there")
-    thumbnails = [one for run in (candidate, base) for one in _thumbnails(run)]
-    page = render_comparison(found, thumbnails)
+    page = render_comparison(found, _images_of(base), _images_of(candidate))
     write_bytes(file, encodable(page).encode("utf-8"))
 
 
-def _thumbnails(run: Path) -> tuple[Thumbnail, ...]:
+def _images_of(run: Path) -> RunImages:
+    if run.is_file() and is_baseline(run):
+        return RunImages(class_names={}, predictions={}, thumbnails=())
+    record = read_run(run)
     folder = run if run.is_dir() else run.parent
-    has_images = (folder / THUMBNAILS).is_file() and (run.is_dir() or run.name == "run.json")
-    return read_thumbnails(folder) if has_images else ()
+    return RunImages(
+        class_names={cell.id: cell.dataset.class_names for cell in record.cells},
+        predictions=predictions_of(folder, record),
+        thumbnails=read_thumbnails(folder) if (folder / THUMBNAILS).is_file() else (),
+    )

@@ -102,6 +102,7 @@ def dataset_record(scored: ScoredCell) -> DatasetRecord:
         samples_sha256=_samples_sha256(dataset),
         contents_sha256=contents_sha256(scored.images.contents),
         failures=failures,
+        notices=dataset.notices,
     )
 
 

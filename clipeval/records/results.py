@@ -152,6 +152,8 @@ class DatasetRecord:
     contents_sha256: str
     """Hash of the content of every scored image, in order: the same files, or the same pixels."""
     failures: tuple[ImageFailure, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What was said about it when it was opened; the cells say it too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clipeval.records.comparisons import Comparison
-from clipeval.records.results import GateResult
+from clipeval.records.results import GateResult, Predictions, Thumbnail
 from clipeval.records.samples import Notice
 from clipeval.records.verdicts import Verdict
 
@@ -36,3 +37,14 @@ class RunComparison:
     only_in_candidate: tuple[str, ...]
     environment_changes: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunImages:
+    """What a run folder has of single images; nothing of it where the run is a baseline file."""
+
+    class_names: Mapping[str, tuple[str, ...]]
+    """Of each cell, by its id: what the indices of its predictions mean."""
+    predictions: Mapping[str, Predictions]
+    """By cell id."""
+    thumbnails: tuple[Thumbnail, ...]

@@ -15,7 +15,7 @@ from clipeval.errors import StoreError
 from clipeval.records import Predictions, RunRecord, Thumbnail
 from clipeval.records.history import History
 from clipeval.records.latency import BenchmarkRecord
-from clipeval.records.run_comparisons import RunComparison
+from clipeval.records.run_comparisons import RunComparison, RunImages
 from clipeval.report.format import visible
 from clipeval.report.views import Page, build_history, build_page, build_two_runs
 
@@ -77,19 +77,22 @@ def render_history(history: History) -> str:
     )
 
 
-def render_comparison(found: RunComparison, thumbnails: Sequence[Thumbnail]) -> str:
+def render_comparison(found: RunComparison, base: RunImages, candidate: RunImages) -> str:
     """Render the page about two runs; the same input gives the same bytes.
 
     Args:
         found: what comparing them said.
-        thumbnails: of either run; the first of each image is shown.
+        base: what the base has of single images.
+        candidate: likewise.
+    Raises:
+        StoreError: predictions do not fit the cells of their run.
     """
     css, script = _text("report.css"), _text("report.js")
     return (
         _environment()
         .get_template("two_runs.html.j2")
         .render(
-            page=build_two_runs(found, thumbnails),
+            page=build_two_runs(found, base, candidate),
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             script=Markup(script),  # noqa: S704 (as above)
             policy=content_security_policy(css, script),

@@ -20,7 +20,7 @@ class StaticChart:
 
 
 def static_charts(page: Page) -> tuple[StaticChart, ...]:
-    """Return the templates of every data set, and what was timed."""
+    """Return the templates of every data set, the calibration of its first cell, and what was timed."""
     return tuple(
         StaticChart(file=f"charts/{name}.svg", title=title, svg=standalone(chart))
         for name, title, chart in _charts(page)
@@ -31,5 +31,9 @@ def _charts(page: Page) -> Iterator[tuple[str, str, Chart]]:
     for number, table in enumerate(page.templates, start=1):
         if table.chart is not None:
             yield f"top1-{number}", f"{table.chart.title} on {table.dataset}", table.chart
+    first_cells = (cell for cell in page.cells if cell.is_open)
+    for number, cell in enumerate(first_cells, start=1):
+        if cell.calibration_chart is not None:
+            yield f"calibration-{number}", f"Calibration of {cell.id}", cell.calibration_chart
     for number, chart in enumerate(page.latency.charts if page.latency else (), start=1):
         yield f"latency-{number}", chart.title, chart

@@ -8,6 +8,7 @@ from tests.report.conftest import (
     make_cell,
     make_class_difference,
     make_comparison,
+    make_dataset,
     make_difference,
     make_gate,
     make_model,
@@ -233,23 +234,32 @@ class TestCharts:
         assert texts.count("photo") == texts.count("bare") == 1
 
     def test_one_cell_is_no_comparison(self):
-        assert self.charts(make_run([make_cell()])) == ()
+        assert [one.file for one in self.charts(make_run([make_cell()]))] == [
+            "charts/calibration-1.svg"
+        ]
+
+    def test_calibration_is_that_of_the_first_cell_of_each_data_set(self):
+        ink = make_dataset("ink", ("red", "green", "blue"))
+        cells = [make_cell(), make_cell(template="bare"), make_cell(dataset=ink)]
+        titles = [one.title for one in self.charts(make_run(cells)) if "calibration" in one.file]
+        assert titles == ["Calibration of digits/tiny/photo", "Calibration of ink/tiny/photo"]
 
     def test_many_templates_are_cut_and_it_says_so(self):
         run = make_run([make_cell(template=f"t{i}") for i in range(45)])
-        (chart,) = self.charts(run)
+        chart, _ = self.charts(run)
         assert "the first 40 of 45 templates" in chart.svg
         assert ">t39<" in chart.svg
         assert ">t40<" not in chart.svg
 
     def test_files_stand_alone_in_light_colours_and_are_always_the_same(self):
-        (chart,) = self.charts(self.run_of_two_templates())
+        chart, calibration = self.charts(self.run_of_two_templates())
         assert chart.file == "charts/top1-1.svg"
         assert chart.title == "Top-1 by template on digits"
         assert chart.svg.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
         assert "var(" not in chart.svg
         assert '<rect width="100%" height="100%" fill="#ffffff"/>' in chart.svg
-        assert (chart,) == self.charts(self.run_of_two_templates())
+        assert "var(" not in calibration.svg
+        assert (chart, calibration) == self.charts(self.run_of_two_templates())
 
 
 class TestGatesWithABaseline:

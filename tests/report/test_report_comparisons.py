@@ -297,7 +297,9 @@ class TestDetails:
 
     def test_twenty_four_flips_are_shown_of_all_that_there_are(self):
         flips = tuple(make_flip(f"s{i}") for i in range(41))
-        page = page_with(make_comparison(n_newly_wrong=141, newly_wrong=flips, n_newly_right=0))
+        page = page_with(
+            make_comparison(n_newly_wrong=141, newly_wrong=flips, newly_right=(), n_newly_right=0)
+        )
         only = page.one("ul", class_="flips")
         assert len(page.inside(only, "li")) == 24
         assert any(one.words.startswith("Newly wrong 24 of 141 shown") for one in page.all("h4"))

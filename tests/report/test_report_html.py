@@ -367,6 +367,19 @@ class TestAlarms:
         assert len(alarms) == 3
         assert all(one.startswith("Random weights: accuracy here means nothing.") for one in alarms)
 
+    def test_what_was_noticed_about_a_data_set_stands_with_its_account_and_not_in_each_cell(self):
+        of_data, of_cell = Notice("few-images", "one class has 2"), Notice("article", "a apple")
+        dataset = make_dataset(notices=(of_data,))
+        cells = [
+            make_cell(dataset=dataset, template=one, notices=(of_data, of_cell)) for one in "ab"
+        ]
+        page = page_of(make_run(cells))
+        said = [one.words for one in page.inside(page.one("section", id="data"), "li")]
+        assert said == ["few-images one class has 2"]
+        assert [one.words for one in page.inside(page.one("section", id="cells"), "ul", class_="notices")] == [
+            "article a apple", "article a apple",
+        ]  # fmt: skip
+
     def test_failures_are_counted_and_listed_up_to_fifty(self):
         failures = tuple(ImageFailure(f"s{i}", f"{i}.jpg", "truncated") for i in range(53))
         dataset = make_dataset(n_expected=63, n_failed=53, failures=failures)

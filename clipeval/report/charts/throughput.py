@@ -66,9 +66,13 @@ def roofline_chart(record: BenchmarkRecord) -> Chart | None:
     Source: Williams, Waterman and Patterson, Roofline, 2009.
     """
     drawn = [one for one in record.profiles if one.flop_per_byte]
+    has_several_models = len({one.setting.model for one in drawn}) > 1
     points = [
         {
-            "name": f"{one.setting.model} {one.stage} batch {one.setting.batch_size}",
+            # colour and shape tell the stages apart
+            "name": f"{one.setting.model} batch {one.setting.batch_size}"
+            if has_several_models
+            else f"batch {one.setting.batch_size}",
             "kind": one.stage,
             "intensity": one.flop_per_byte,
             "gflop": one.items_per_s * one.flop_per_item / _GIGA,

@@ -41,12 +41,13 @@ function keyOf(cell, isNumber) {
 // What to show: cells by template, model and data set; rows and images by class, true or predicted; images
 // by what they were chosen for. `#class=pizza&template=plate` says the same, so that a view can be linked to.
 const filter = document.getElementById("filter");
-const OF_CELLS = ["template", "model", "dataset"];
+const OF_CELLS = ["template", "model", "dataset", "cell"].filter((name) => filter?.elements[name]);
 const FIELDS = ["class", "predicted", ...OF_CELLS, "images"];
 
 function prepareFilter() {
-  const classes = [...document.querySelectorAll("tr[data-class]")].map((one) => one.dataset.class);
-  addOptions(document.getElementById("filter-classes"), classes);
+  const classes = [...document.querySelectorAll("[data-class]")].map((one) => one.dataset.class);
+  const mistaken = [...document.querySelectorAll("[data-predicted]")].map((one) => one.dataset.predicted);
+  addOptions(document.getElementById("filter-classes"), [...classes, ...mistaken]);
   const cells = [...document.querySelectorAll("details.cell")];
   for (const name of OF_CELLS) fillSelect(name, cells);
   fillSelect("images", [...document.querySelectorAll("[data-images]")]);
@@ -132,7 +133,7 @@ function account(nCells, shown, wanted) {
     [...cell.querySelectorAll(isShown)].map((one) => `${cell.dataset.dataset}\n${one.dataset.sample}`)
   )));
   const said = several(images.size, "image", "images");
-  if (!wanted.class) return `${cells}, ${said}`;
+  if (!wanted.class || !document.querySelector("table.classes")) return `${cells}, ${said}`;
   const rows = shown.flatMap((cell) => [...cell.querySelectorAll("table.classes tr[data-class]:not([hidden])")]);
   const classes = new Set(rows.map((row) => row.dataset.class)).size;
   return `${cells}, ${several(classes, "class", "classes")}, ${said}`;

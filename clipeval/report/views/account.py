@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeVar
 
-from clipeval.records import DatasetRecord, Environment, ImageFailure, ModelRecord, RunRecord
+from clipeval.records import (
+    DatasetRecord,
+    Environment,
+    ImageFailure,
+    ModelRecord,
+    Notice,
+    RunRecord,
+)
 from clipeval.report import format as fmt
 from clipeval.wording import count
 
@@ -37,6 +44,7 @@ class DatasetView:
     facts: tuple[Fact, ...]
     failures: tuple[ImageFailure, ...]
     n_more_failures: int
+    notices: tuple[Notice, ...]
 
 
 def model_views(record: RunRecord) -> tuple[ModelView, ...]:
@@ -147,6 +155,7 @@ def _dataset(dataset: DatasetRecord, class_sizes: Sequence[int]) -> DatasetView:
         facts=tuple((label, value) for label, value in facts if value),
         failures=dataset.failures[:MAX_FAILURES],
         n_more_failures=max(0, len(dataset.failures) - MAX_FAILURES),
+        notices=dataset.notices,
     )
 
 

@@ -76,6 +76,7 @@ class CellView:
     similarity: SimilarityMap | None
     prompts: Prompts
     notices: tuple[Notice, ...]
+    """Without those of the data set, which stand with its account."""
     timings: tuple[tuple[str, Number], ...]
     timing_note: str
     cost: str
@@ -130,7 +131,7 @@ def cell_view(
         calibration_chart=calibration_chart(cell) if has_chart else None,
         similarity=similarity_map(cell, thumbnails),
         prompts=prompts_view(cell),
-        notices=cell.notices,
+        notices=tuple(one for one in cell.notices if one not in cell.dataset.notices),
         timings=_timings(cell.timings),
         timing_note=_timing_note(cell),
         cost=cost_sentence(cell),

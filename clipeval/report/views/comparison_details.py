@@ -194,7 +194,7 @@ def _flip_lists(comparison: Comparison, thumbnails: ThumbnailIndex) -> tuple[Fli
             shown=shown,
         )
         for title, meaning, n, shown in lists
-        if n
+        if shown
     )
 
 

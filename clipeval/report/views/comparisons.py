@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipeval.records import Comparison, RunRecord
 from clipeval.records.comparisons import ComparisonKind, Conclusion
@@ -103,9 +103,15 @@ def comparisons_view(record: RunRecord, thumbnails: ThumbnailIndex) -> Compariso
     )
 
 
-def run_table(comparisons: Sequence[Comparison], thumbnails: ThumbnailIndex) -> ComparisonTable:
-    """Show the cells of two runs."""
-    return _table("With the base run", list(enumerate(comparisons)), {}, thumbnails)
+def run_table(comparisons: Sequence[Comparison], anchors: Mapping[str, str]) -> ComparisonTable:
+    """Show the cells of two runs, without the images, which have sections of their own.
+
+    Args:
+        comparisons: one a cell.
+        anchors: the id of the section of each candidate that has one, by cell id.
+    """
+    without_images = [replace(one, newly_wrong=(), newly_right=()) for one in comparisons]
+    return _table("With the base run", list(enumerate(without_images)), anchors, {})
 
 
 def _table(

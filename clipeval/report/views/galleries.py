@@ -103,7 +103,7 @@ def galleries(
     """
     if predictions is None:
         return ()
-    _check_classes(cell, predictions)
+    check_classes(predictions, n_classes=len(cell.dataset.class_names))
     found = [_mistakes(cell, predictions, thumbnails)]
     if compared is not None:
         wrong, right = compared.newly_wrong, compared.newly_right
@@ -171,13 +171,13 @@ def _least_sure(
     return Gallery(selection="least sure", title="Least sure", note=note, shown=shown)
 
 
-def _check_classes(cell: CellResult, predictions: Predictions) -> None:
-    n_classes = len(cell.dataset.class_names)
+def check_classes(predictions: Predictions, *, n_classes: int) -> None:
+    """Refuse predictions of other classes. Raises: StoreError."""
     for column in (predictions.labels, predictions.predicted, predictions.top5):
         if column.size and not 0 <= column.min() <= column.max() < n_classes:
             raise StoreError(
-                f"predictions of cell '{cell.id}': class index {column.min()} to {column.max()}, "
-                f"but the data set '{cell.dataset.key}' has classes 0 to {n_classes - 1}; "
+                f"predictions of cell '{predictions.cell}': class index {column.min()} to {column.max()}, "
+                f"but its data set has classes 0 to {n_classes - 1}; "
                 "predictions.parquet and run.json are not of the same run"
             )
 
@@ -192,28 +192,47 @@ def _image(
 ) -> ShownImage:
     names = cell.dataset.class_names
     true = int(predictions.labels[i])
-    confidence = float(predictions.confidence[i])
-    first = float(predictions.top5_scores[i][0])
-    # softmax: the best class's probability is known, the others' follow from the differences of logits
-    best = zip(predictions.top5[i].tolist(), predictions.top5_scores[i].tolist(), strict=True)
     return ShownImage(
         image_uri=image_uri(thumbnails, cell.dataset.key, predictions.sample_ids[i]),
         true=names[true],
         predicted=names[int(predictions.predicted[i])],
         is_right=int(predictions.predicted[i]) == true,
         before=before,
-        confidence=Number(fmt.percent(confidence), exact(confidence)),
+        confidence=confidence_of(predictions, i),
         sample_id=predictions.sample_ids[i],
         path=predictions.paths[i],
-        guesses=tuple(
-            _guess(
-                names[index],
-                score,
-                probability=confidence * math.exp(min(0.0, score - first)),
-                is_true=index == true,
-            )
-            for index, score in best
-        ),
+        guesses=guesses(names, predictions, i),
+    )
+
+
+def confidence_of(predictions: Predictions, i: int) -> Number:
+    """Return how sure a cell was of what it took an image for."""
+    confidence = float(predictions.confidence[i])
+    return Number(fmt.percent(confidence), exact(confidence))
+
+
+def guesses(names: Sequence[str], predictions: Predictions, i: int) -> tuple[Guess, ...]:
+    """Return the best classes of an image, with probabilities.
+
+    Of the softmax, the best class's probability is known; the others' follow from differences of logits.
+
+    Args:
+        names: what the indices of classes mean.
+        predictions: of a cell.
+        i: the image's position in them.
+    """
+    true = int(predictions.labels[i])
+    confidence = float(predictions.confidence[i])
+    first = float(predictions.top5_scores[i][0])
+    best = zip(predictions.top5[i].tolist(), predictions.top5_scores[i].tolist(), strict=True)
+    return tuple(
+        _guess(
+            names[index],
+            score,
+            probability=confidence * math.exp(min(0.0, score - first)),
+            is_true=index == true,
+        )
+        for index, score in best
     )
 
 
