@@ -158,7 +158,9 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("", "stage"):
         table.add_column(name)
-    for name in ("times as long [95%]", "margin", "noise floor", "blocks"):
+    table.add_column("times as long [95%]", justify="right", no_wrap=True)
+    table.add_column("shown", no_wrap=True)
+    for name in ("margin", "noise floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in comparisons:
         state = f"[{_COLOURS[one.verdict]}]{one.verdict.upper()}[/]"
@@ -169,6 +171,7 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
             state,
             str(one.point),
             plain(f"{one.ratio:.3f} [{one.low:.3f}, {one.high:.3f}]"),
+            one.shown,
             f"{one.margin:.1%}",
             f"{one.noise_floor:.1%}",
             str(one.n_blocks or ""),

@@ -98,6 +98,13 @@ class LatencyComparison:
     cause: str = ""
     """Why it is incomparable."""
 
+    @property
+    def shown(self) -> Literal["slower", "faster", "no difference"]:
+        """What the interval shows, whatever is tolerated: `pass` may well be slower."""
+        if self.low is not None and self.low > 1:
+            return "slower"
+        return "faster" if self.high is not None and self.high < 1 else "no difference"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSweep:

@@ -37,6 +37,14 @@ class TestModels:
         assert 0 < found.noise_floor < 0.1
         assert found.n_blocks == 8
 
+    @pytest.mark.parametrize(
+        ("seconds", "shown"), [(1.08, "slower"), (0.92, "faster"), (1.0, "no difference")]
+    )
+    def test_what_is_tolerated_is_shown_all_the_same(self, seconds, shown):
+        machine = SimulatedMachine({"a": 1.0, "b": seconds}, noise=0.01)
+        (found,) = compare_models("a", "b", machine, margin=0.2)
+        assert (found.verdict, found.shown) == ("pass", shown)
+
     def test_the_same_model_raises_a_false_alarm_at_most_as_often_as_stated(self):
         verdicts = [
             compare_models("a", "a", SimulatedMachine({"a": 1.0}, seed=seed), margin=0.1)[0].verdict
