@@ -56,6 +56,9 @@ def test_the_output_of_the_quickstart_is_what_it_prints(tmp_path):
         encoding="utf-8",
         check=True,
     )
+    assert (
+        tmp_path / "run" / "report.html"
+    ).stat().st_size <= 2_500_000  # bytes: docs/run-folder.md
     shown = words(blocks("text")[0])
     printed = words(done.stdout.replace(str(tmp_path / "run"), "reports/quickstart"))
     notes = [line for line in shown if line.startswith("note ")]

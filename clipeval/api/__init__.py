@@ -22,10 +22,11 @@ if TYPE_CHECKING:
         compare_latency,
         write_comparison,
     )
-    from clipeval.api.bench_records import bench_in_fresh_processes
+    from clipeval.api.bench_records import NOT_PROFILED, bench_in_fresh_processes
     from clipeval.api.bench_request import BenchRequest
     from clipeval.api.benching import (
         bench,
+        check_request,
         write_benchmark,
     )
     from clipeval.api.classifying import (
@@ -122,7 +123,9 @@ _HOME = {
     "measure_accuracy": "bench_accuracy",
     "accept": "baselines",
     "bench": "benching",
+    "NOT_PROFILED": "bench_records",
     "bench_in_fresh_processes": "bench_records",
+    "check_request": "benching",
     "add_to_step_summary": "step_summary",
     "build_plan": "suites",
     "cache_clear": "inspecting",
@@ -163,6 +166,7 @@ _HOME = {
 }
 
 __all__ = [
+    "NOT_PROFILED",
     "AcceptedBaseline",
     "Accuracies",
     "BenchComparison",
@@ -189,6 +193,7 @@ __all__ = [
     "cache_info",
     "check_folders",
     "check_holdouts",
+    "check_request",
     "classify",
     "compare_latency",
     "compare_runs",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clipeval import store
 from clipeval.api.bench_request import BenchRequest
-from clipeval.api.fresh_process import FreshProcess, Profile
+from clipeval.api.fresh_process import FreshProcess, KeptProfiles, Profile
 from clipeval.api.paired_profiles import (
     PairedProfiles,
     Ratios,
@@ -18,7 +18,7 @@ from clipeval.api.paired_profiles import (
 )
 from clipeval.errors import ConfigError
 from clipeval.progress import Progress, SilentProgress
-from clipeval.records import Verdict
+from clipeval.records import Environment, Notice, Verdict
 from clipeval.records.latency import BenchmarkRecord, LatencyComparison, StageProfile
 from clipeval.records.latency_gates import LatencyPoint
 from clipeval.records.model_names import parse_model
@@ -28,6 +28,7 @@ from clipeval.stats import (
     RatioVerdict,
     ratio_verdict,
 )
+from clipeval.store.names import BENCHMARK_JSON
 
 DEFAULT_BLOCKS = 8
 MAX_MARGIN = 10
@@ -41,6 +42,12 @@ class BenchComparison:
     base: str
     candidate: str
     comparisons: tuple[LatencyComparison, ...]
+    environment: Environment | None = None
+    fingerprint: str = ""
+    """Of this machine, as in BenchmarkRecord."""
+    processes: tuple[tuple[StageProfile, ...], ...] = ()
+    """What each process measured, in order, with every timing."""
+    notices: tuple[Notice, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -61,7 +68,9 @@ def compare_latency(
     request: BenchRequest,
     margin: float,
     n_blocks: int = DEFAULT_BLOCKS,
+    argv: Sequence[str] = (),
     progress: Progress | None = None,
+    profile: Profile | None = None,
 ) -> BenchComparison:
     """Compare a model with another, or with a stored profile, in fresh processes.
 
@@ -71,7 +80,9 @@ def compare_latency(
         request: how both are profiled; its models do not matter.
         margin: tolerated slowdown: 0.10 is ten per cent.
         n_blocks: of processes in the order A, B, B, A.
+        argv: the command to record.
         progress: told of every process done.
+        profile: profiles one model in a process of its own; as the request says if None.
     Raises:
         ConfigError: the margin is no share, below the machine's noise floor, or nothing is to be compared.
         BenchError: a process failed.
@@ -86,18 +97,47 @@ def compare_latency(
             f"--blocks {n_blocks}: fewer than {MIN_BLOCKS} cannot tell a slowdown from chance"
         )
     parse_model(candidate, base=Path.cwd(), where="--model")
-    profile = FreshProcess(request=replace(request, has_arithmetic=False))
-    if Path(against).exists():
-        stored = store.read_benchmark(Path(against))
+    kept = KeptProfiles(profile or FreshProcess(request=replace(request, has_arithmetic=False)))
+    if file := _stored_file(against):
         found = compare_with_stored(
-            stored, candidate, profile, margin=margin, n_blocks=n_blocks, progress=progress
+            store.read_benchmark(file),
+            candidate,
+            kept,
+            margin=margin,
+            n_blocks=n_blocks,
+            progress=progress,
         )
     else:
         parse_model(against, base=Path.cwd(), where="--against")
         found = compare_models(
-            against, candidate, profile, margin=margin, n_blocks=n_blocks, progress=progress
+            against, candidate, kept, margin=margin, n_blocks=n_blocks, progress=progress
         )
-    return BenchComparison(base=against, candidate=candidate, comparisons=found)
+    first = kept.records[0]
+    return BenchComparison(
+        base=against,
+        candidate=candidate,
+        comparisons=found,
+        environment=replace(first.environment, argv=tuple(argv)),
+        fingerprint=first.fingerprint,
+        processes=tuple(record.profiles for record in kept.records),
+        notices=tuple(dict.fromkeys(one for record in kept.records for one in record.notices)),
+    )
+
+
+def _stored_file(against: str) -> Path | None:
+    """Return the file of a stored profile; None if a model is meant: a folder may be called as one is."""
+    path = Path(against)
+    try:
+        if path.is_file() or (path / BENCHMARK_JSON).is_file():
+            return path
+        is_there = path.is_dir()
+    except OSError as error:  # such as a name that no file can have
+        raise ConfigError(f"--against {against}: {error.strerror or error}") from error
+    if not is_there and path.suffix == ".json":
+        raise ConfigError(
+            f"--against {against}: no such file; expected a model, or what `clipeval bench --json` wrote"
+        )
+    return None
 
 
 def write_comparison(found: BenchComparison, path: Path) -> None:
@@ -116,8 +156,8 @@ def compare_models(
 ) -> tuple[LatencyComparison, ...]:
     """Compare two models, stage by stage, process by process.
 
-    First the base is compared with itself in the same way: a margin that this cannot tell from noise is
-    refused.
+    First the candidate is profiled once, so that one that cannot be is not found out last; then the base is
+    compared with itself in the same way: a margin that this cannot tell from noise is refused.
 
     Args:
         base: model string of A.
@@ -133,6 +173,7 @@ def compare_models(
     pairs = PairedProfiles(
         profile=profile, n_blocks=n_blocks, progress=progress or SilentProgress()
     )
+    profile(candidate)
     floors = pairs.noise_floors(base)
     _check_margin(floors, margin)
     ratios = pairs.ratios(base, candidate)
@@ -163,17 +204,16 @@ def compare_with_stored(
         BenchError: a process failed.
     """
     now = profile(candidate)
-    before = timed(_profiles_to_compare(stored, now))
-    both = [point for point in timed(now.profiles) if point in before]
-    if not both:
-        raise ConfigError(
-            "the stored profile and this one have no stage with the same device, precision, backend, batch "
-            "size and number of threads in common"
-        )
     if cause := incomparable(stored, now):
         return tuple(
             LatencyComparison(point=point, margin=margin, verdict="incomparable", cause=cause)
-            for point in both
+            for point in timed(now.profiles)
+        )
+    before = timed(_profiles_to_compare(stored, now))
+    if not any(point in before for point in timed(now.profiles)):
+        raise ConfigError(
+            "the stored profile and this one have no stage with the same device, precision, backend, batch "
+            "size and number of threads in common"
         )
     pairs = PairedProfiles(
         profile=profile, n_blocks=n_blocks, progress=progress or SilentProgress()
@@ -245,6 +285,7 @@ def _compared(
         high=ratio.high,
         n_blocks=ratio.n_blocks,
         noise_floor=floor,
+        doubt=ratio.doubt,
     )
 
 

@@ -36,11 +36,16 @@ class BenchRequest:
     """Whether operations are counted, and the machine's peak and bandwidth measured."""
     seed: int = 0
 
-    def one_by_one(self) -> tuple[BenchRequest, ...]:
-        """Return a request for each configuration by itself; sweeps go with the first batch size."""
+    def apart(self, *, by_batch_size: bool = True) -> tuple[BenchRequest, ...]:
+        """Return a request for each configuration by itself; sweeps go with the first batch size.
+
+        Args:
+            by_batch_size: whether batch sizes are told apart, too; if not, a process takes all of them.
+        """
         thread_counts: tuple[tuple[int, ...], ...] = tuple((n,) for n in self.thread_counts) or (
             (),
         )
+        batches = tuple((n,) for n in self.batch_sizes) if by_batch_size else (self.batch_sizes,)
         return tuple(
             replace(
                 self,
@@ -48,14 +53,10 @@ class BenchRequest:
                 devices=(device,),
                 precisions=(precision,),
                 thread_counts=threads,
-                batch_sizes=(batch_size,),
-                sweep_to=self.sweep_to if batch_size == self.batch_sizes[0] else None,
+                batch_sizes=sizes,
+                sweep_to=self.sweep_to if sizes == batches[0] else None,
             )
-            for model, device, precision, threads, batch_size in product(
-                self.models,
-                self.devices,
-                self.precisions,
-                thread_counts,
-                self.batch_sizes,
+            for model, device, precision, threads, sizes in product(
+                self.models, self.devices, self.precisions, thread_counts, batches
             )
         )

@@ -10,7 +10,7 @@ from clipeval.records.run_comparisons import RunComparison, RunImages
 from clipeval.report import render_comparison
 from clipeval.store import is_baseline, read_run, read_thumbnails
 from clipeval.store.atomic import write_bytes
-from clipeval.store.names import THUMBNAILS, encodable
+from clipeval.store.names import REPORT_HTML, RUN_JSON, THUMBNAILS, encodable
 
 
 def write_comparison_page(found: RunComparison, *, base: Path, candidate: Path, file: Path) -> None:
@@ -24,10 +24,19 @@ def write_comparison_page(found: RunComparison, *, base: Path, candidate: Path, 
     Raises:
         StoreError: a run cannot be read, or the file cannot be written.
     """
+    check_page_file(file, option="--html")
     if file.is_dir() or not file.parent.is_dir():
         raise StoreError(f"--html {file}: expected a file to write, in a folder that is there")
     page = render_comparison(found, _images_of(base), _images_of(candidate))
     write_bytes(file, encodable(page).encode("utf-8"))
+
+
+def check_page_file(file: Path, *, option: str) -> None:
+    """Refuse to write a page over what is none: run.json of the run, for example. Raises: StoreError."""
+    if file.suffix not in (".html", ".htm"):
+        raise StoreError(f"{option} {file}: expected the name of a page, such as comparison.html")
+    if (file.parent / RUN_JSON).exists() and file.name == REPORT_HTML:
+        raise StoreError(f"{option} {file}: is the report of a run; choose another name")
 
 
 def _images_of(run: Path) -> RunImages:

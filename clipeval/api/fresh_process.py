@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -35,6 +35,21 @@ class FreshProcess:
     def __call__(self, model: Model) -> BenchmarkRecord:
         """Profile a model. Raises: BenchError."""
         return profile_in_fresh_process(replace(self.request, models=(model,)))
+
+
+@dataclass(slots=True)
+class KeptProfiles:
+    """Profiles models, and keeps what every process measured."""
+
+    profile: Profile
+    records: list[BenchmarkRecord] = field(default_factory=list)
+    """In the order in which they were measured."""
+
+    def __call__(self, model: Model) -> BenchmarkRecord:
+        """Profile a model. Raises: BenchError."""
+        record = self.profile(model)
+        self.records.append(record)
+        return record
 
 
 def profile_in_fresh_process(request: BenchRequest) -> BenchmarkRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clipeval.api.bench_request import Model
 from clipeval.api.fresh_process import Profile
@@ -13,6 +13,7 @@ from clipeval.progress import Progress
 from clipeval.records.latency import BenchmarkRecord, StageProfile
 from clipeval.records.latency_gates import LatencyPoint
 from clipeval.stats import (
+    MIN_PROCESSES,
     Ratio,
     abba_log_ratio,
     noise_floor,
@@ -23,6 +24,20 @@ from clipeval.stats import (
 
 PROCESSES_A_BLOCK = 4
 Ratios = Mapping[LatencyPoint, Ratio]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessMedian:
+    """What one process says of a stage."""
+
+    seconds: float
+    """Median of its calls."""
+    is_in_doubt: bool
+    """Its calls never became steady, or drifted."""
+
+
+Medians = Mapping[LatencyPoint, Sequence[ProcessMedian]]
+"""Of each stage, process by process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +60,7 @@ class PairedProfiles:
         """
         order = (base, candidate, candidate, base) * self.n_blocks
         processes = self._medians_of(order, description=description)
-        logs = {
-            point: [
-                abba_log_ratio(*taken[start : start + PROCESSES_A_BLOCK])
-                for start in range(0, len(taken), PROCESSES_A_BLOCK)
-            ]
-            for point, taken in processes.items()
-        }
-        return {point: ratio_of_blocks(of_point) for point, of_point in logs.items()}
+        return {point: _ratio_of_pairs(taken) for point, taken in processes.items()}
 
     def noise_floors(self, model: Model) -> Mapping[LatencyPoint, float]:
         """Return the smallest margins that this machine's noise leaves room for: a model beside itself.
@@ -62,18 +70,18 @@ class PairedProfiles:
         beside_itself = self.ratios(model, model, description="noise floor")
         return {point: noise_floor(ratio) for point, ratio in beside_itself.items()}
 
-    def processes(self, model: Model) -> Mapping[LatencyPoint, Sequence[float]]:
-        """Return the median of each stage's calls in each of several processes.
+    def processes(self, model: Model) -> Medians:
+        """Return the median of each stage's calls in each of several processes, at least MIN_PROCESSES.
 
         Raises: as ratios.
         """
-        n_processes = PROCESSES_A_BLOCK * self.n_blocks
+        n_processes = max(MIN_PROCESSES, PROCESSES_A_BLOCK * self.n_blocks)
         return self._medians_of([model] * n_processes, description="processes of today")
 
     def _medians_of(
         self, order: Sequence[Model], *, description: str
-    ) -> dict[LatencyPoint, list[float]]:
-        found: list[dict[LatencyPoint, float]] = []
+    ) -> dict[LatencyPoint, list[ProcessMedian]]:
+        found: list[dict[LatencyPoint, ProcessMedian]] = []
         with self.progress.stage(description, total=len(order), unit="processes") as advance:
             for model in order:
                 found.append(_medians(self.profile(model)))
@@ -93,26 +101,45 @@ class RatiosToStored:
     noise: Mapping[LatencyPoint, float]
 
 
-def ratios_to_stored(
-    stored: Sequence[StageProfile], processes: Mapping[LatencyPoint, Sequence[float]]
-) -> RatiosToStored:
+def ratios_to_stored(stored: Sequence[StageProfile], processes: Medians) -> RatiosToStored:
     """Compare several processes of today with the one that was stored.
 
     Args:
         stored: of one model, on this machine.
-        processes: medians of another, or the same, as PairedProfiles.processes returned them.
+        processes: of another, or the same, as PairedProfiles.processes returned them.
     """
     before = timed(stored)
     both = [point for point in processes if point in before]
     return RatiosToStored(
-        ratios={
-            point: ratio_to_one_process(
-                statistics.median(before[point].samples_s), processes[point]
-            )
-            for point in both
-        },
-        noise={point: process_noise(processes[point]) for point in both},
+        ratios={point: _ratio_to_stored(before[point], processes[point]) for point in both},
+        noise={point: process_noise([one.seconds for one in processes[point]]) for point in both},
     )
+
+
+def _ratio_of_pairs(processes: Sequence[ProcessMedian]) -> Ratio:
+    seconds = [one.seconds for one in processes]
+    logs = [
+        abba_log_ratio(*seconds[start : start + PROCESSES_A_BLOCK])
+        for start in range(0, len(seconds), PROCESSES_A_BLOCK)
+    ]
+    return _with_doubts(ratio_of_blocks(logs), processes)
+
+
+def _ratio_to_stored(before: StageProfile, processes: Sequence[ProcessMedian]) -> Ratio:
+    then = _median(before)
+    ratio = ratio_to_one_process(then.seconds, [one.seconds for one in processes])
+    if then.is_in_doubt:
+        said = "the stored timings were unsteady or drifted"
+        return replace(ratio, doubt=said, is_doubtful=True)
+    return _with_doubts(ratio, processes)
+
+
+def _with_doubts(ratio: Ratio, processes: Sequence[ProcessMedian]) -> Ratio:
+    n_in_doubt = sum(one.is_in_doubt for one in processes)
+    if not n_in_doubt:
+        return ratio
+    said = f"{n_in_doubt} of {len(processes)} processes were unsteady or drifted"
+    return replace(ratio, doubt=said, is_doubtful=2 * n_in_doubt > len(processes))
 
 
 def timed(profiles: Sequence[StageProfile]) -> dict[LatencyPoint, StageProfile]:
@@ -120,10 +147,15 @@ def timed(profiles: Sequence[StageProfile]) -> dict[LatencyPoint, StageProfile]:
     return {LatencyPoint.of(one.stage, one.setting): one for one in profiles if one.samples_s}
 
 
-def _medians(record: BenchmarkRecord) -> dict[LatencyPoint, float]:
-    return {
-        point: statistics.median(one.samples_s) for point, one in timed(record.profiles).items()
-    }
+def _medians(record: BenchmarkRecord) -> dict[LatencyPoint, ProcessMedian]:
+    return {point: _median(one) for point, one in timed(record.profiles).items()}
+
+
+def _median(profile: StageProfile) -> ProcessMedian:
+    return ProcessMedian(
+        seconds=statistics.median(profile.samples_s),
+        is_in_doubt=not profile.is_steady or profile.drift is not None,
+    )
 
 
 def model_id(model: Model) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from clipeval.api.comparison_page import check_page_file
 from clipeval.api.rendering import read_timings
 from clipeval.errors import StoreError
 from clipeval.records import CellResult, Notice, RunRecord
@@ -14,7 +16,7 @@ from clipeval.records.latency_gates import LatencyPoint
 from clipeval.report import render_history
 from clipeval.store import read_run
 from clipeval.store.atomic import reporting_os_errors, write_bytes
-from clipeval.store.names import RUN_JSON, encodable
+from clipeval.store.names import REPORT_HTML, RUN_JSON, encodable
 
 _FAILED = ("fail", "error")
 
@@ -38,7 +40,9 @@ def gather_history(folder: Path) -> History:
             notices.append(Notice("run-not-read", str(error)))
             continue
         name = str(file.parent.relative_to(folder))
-        runs.setdefault(record.suite, []).append(_past_run(name, record, timings))
+        has_report = (file.parent / REPORT_HTML).is_file()
+        past = _past_run(name, record, timings, has_report=has_report)
+        runs.setdefault(record.suite, []).append(past)
     if not runs:
         told = "".join(f"\n  {one.message}" for one in notices)
         raise StoreError(f"{folder}: has no run of clipeval in it that can be read{told}")
@@ -53,12 +57,28 @@ def gather_history(folder: Path) -> History:
     )
 
 
-def write_history(history: History, file: Path) -> None:
-    """Write the page, whole or not at all. Raises: StoreError."""
-    write_bytes(file, encodable(render_history(history)).encode("utf-8"))
+def write_history(history: History, file: Path, *, folder: Path) -> None:
+    """Write the page, whole or not at all.
+
+    Args:
+        history: of the runs below a folder.
+        file: where to write.
+        folder: the one that the history was gathered in: links to its reports are relative to the page.
+    Raises:
+        StoreError: it cannot be written, or is the file of a run.
+    """
+    check_page_file(file, option="--out")
+    try:
+        root = Path(os.path.relpath(folder.resolve(), file.parent.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        root = folder.resolve().as_posix()
+    page = render_history(history, root=root)
+    write_bytes(file, encodable(page).encode("utf-8"))
 
 
-def _past_run(folder: str, record: RunRecord, timings: BenchmarkRecord | None) -> PastRun:
+def _past_run(
+    folder: str, record: RunRecord, timings: BenchmarkRecord | None, *, has_report: bool
+) -> PastRun:
     worse = {
         one.candidate
         for one in record.comparisons
@@ -66,6 +86,7 @@ def _past_run(folder: str, record: RunRecord, timings: BenchmarkRecord | None) -
     }
     return PastRun(
         folder=folder,
+        has_report=has_report,
         created=record.created,
         verdict=record.verdict,
         is_partial=record.status == "partial",
@@ -93,6 +114,7 @@ def _past_cell(cell: CellResult, *, is_worse: bool) -> PastCell:
         low=top1.low,
         high=top1.high,
         n_images=top1.n,
+        samples_sha256=cell.dataset.samples_sha256,
         is_regression=is_worse or has_failed,
     )
 

@@ -96,10 +96,15 @@ def measure_latency(
     setups = dict.fromkeys(_Setup.of(cell, specs) for cell in cells if cell.model.id in specs)
     watcher = progress or SilentProgress()
     records, problems = [], []
-    with watcher.stage("timing", total=len(setups), unit="processes") as advance:
-        for setup in setups:
+    alone = [
+        (setup, request)
+        for setup in setups
+        for request in setup.request(latency).apart(by_batch_size=False)
+    ]
+    with watcher.stage("timing", total=len(alone), unit="processes") as advance:
+        for setup, request in alone:
             try:
-                records.append(profile(setup.request(latency)))
+                records.append(profile(request))
             except BenchError as error:
                 problems.append(f"{setup}: {error}")
             advance(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -24,9 +24,9 @@ from clipeval.bench.protocol import (
     warm_up,
 )
 from clipeval.bench.stopwatches import stopwatch
-from clipeval.devices import describe_machine
+from clipeval.devices import describe_machine, is_out_of_memory
 from clipeval.engine.environment import capture_environment
-from clipeval.errors import ConfigError, did_you_mean
+from clipeval.errors import BenchError, ConfigError, did_you_mean
 from clipeval.records import BackendName, Precision
 from clipeval.records.latency import StageProfile
 from clipeval.records.latency_gates import LatencyPoint, LatencySetting
@@ -42,6 +42,8 @@ class TimedStage:
     effort: Effort
     _target: Target
     _stopwatch: Stopwatch
+    _device_s: list[float] = field(default_factory=list)
+    """Of each call, by a GPU's own clock."""
 
     @property
     def point(self) -> LatencyPoint:
@@ -50,8 +52,8 @@ class TimedStage:
 
     def call(self, number: int) -> None:
         """Do the work once, and wait until the device has done it."""
-        self._target(number)
-        self._stopwatch.device.synchronize()
+        _, device_s = self._stopwatch.time(self._target, number)
+        self._device_s.extend([] if device_s is None else [device_s])
 
     def warm_up(self) -> WarmUp:
         """Call until it is steady, or until the time for that is up."""
@@ -64,7 +66,10 @@ class TimedStage:
     def profile(self, samples_s: tuple[float, ...], warmup: WarmUp) -> StageProfile:
         """Say what timings of `call` come to."""
         timing = Timing(
-            samples_s=samples_s, warmup_s=tuple(warmup.taken_s), steadiness=warmup.steadiness
+            samples_s=samples_s,
+            device_samples_s=tuple(self._device_s),
+            warmup_s=tuple(warmup.taken_s),
+            steadiness=warmup.steadiness,
         )
         return profile_of(self.stage, self.setting, timing)
 
@@ -99,14 +104,21 @@ def timed_stage(
         model, device=device, precision=precision, backend=backend, n_threads=n_threads
     )
     setting = one.at(batch_size)
-    with stage_calls(one.load().model, setting, generated_inputs()) as calls:
-        yield TimedStage(
-            stage=stage,
-            setting=setting,
-            effort=Effort(n_samples=n_samples),
-            _target=calls.of(stage),
-            _stopwatch=stopwatch(one.device),
-        )
+    try:
+        with stage_calls(one.load().model, setting, generated_inputs()) as calls:
+            yield TimedStage(
+                stage=stage,
+                setting=setting,
+                effort=Effort(n_samples=n_samples),
+                _target=calls.of(stage),
+                _stopwatch=stopwatch(one.device),
+            )
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise BenchError(
+            f"{setting.model}, {LatencyPoint.of(stage, setting)}: out of memory; try a smaller batch"
+        ) from error
 
 
 def _check_names(stage: str, backend: str) -> None:
@@ -127,6 +139,9 @@ def extra_info(profile: StageProfile) -> Mapping[str, object]:
         **asdict(profile.setting),
         **({} if summary is None else asdict(summary)),
         "items_per_s": profile.items_per_s,
+        "device_median_s": None
+        if profile.device_summary is None
+        else profile.device_summary.median_s,
         "is_steady": profile.is_steady,
         "drift": profile.drift,
     }

@@ -10,7 +10,7 @@ from clipeval.records.latency import StageProfile, Tradeoff
 from clipeval.records.specs import StageName
 from clipeval.stats import pareto_front
 
-_PREFERRED: tuple[StageName, ...] = ("end_to_end", "encode_image")
+SET_AGAINST_ACCURACY: tuple[StageName, ...] = ("end_to_end", "encode_image")
 """The stage that accuracy is set against: the first of these that was timed."""
 
 
@@ -29,7 +29,7 @@ def tradeoffs(
     """
     timed = [
         one
-        for stage in _PREFERRED
+        for stage in SET_AGAINST_ACCURACY
         for one in profiles
         if one.stage == stage and one.summary is not None
     ]

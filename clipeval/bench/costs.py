@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -37,25 +37,41 @@ def model_size(model: ClipModel) -> ModelSize:
     height, width = model.record.image_size
     pixels = torch.zeros(1, 3, height, width)
     tokens = model.tokenizer(["a photo"])
-    towers = model.module
-    image_bytes, all_bytes = (
-        _weight_bytes(cast("torch.nn.Module", towers.visual)),
-        _weight_bytes(towers),
-    )
     return ModelSize(
         n_parameters=model.record.n_parameters,
         flop_per_image=_flop(partial(model.encode_image, pixels)),
         flop_per_prompt=_flop(partial(model.encode_text, tokens)),
-        image_weight_bytes=image_bytes,
-        text_weight_bytes=all_bytes - image_bytes,
     )
 
 
-def _weight_bytes(module: torch.nn.Module) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightBytes:
+    """What one call of each tower reads at least."""
+
+    image: int
+    text: int
+    """Without the table of token embeddings, of which little is read."""
+
+
+def weight_bytes(model: ClipModel, precision: Precision) -> WeightBytes:
+    """Count the bytes of the weights of either tower as they are held in a precision.
+
+    Args:
+        model: loaded for the precision.
+        precision: of the image tower; in int8 each of its weights is a byte, and the text tower is fp32.
+    """
+    image = list(_weights(cast("torch.nn.Module", model.module.visual)))
+    of_both = sum(one.nbytes for one in _weights(model.module))
+    of_image = sum(one.nbytes for one in image)
+    return WeightBytes(
+        image=sum(one.numel() for one in image) if precision == "int8" else of_image,
+        text=of_both - of_image,
+    )
+
+
+def _weights(module: torch.nn.Module) -> Iterator[torch.Tensor]:
     tables = {id(one.weight) for one in module.modules() if isinstance(one, torch.nn.Embedding)}
-    return sum(
-        one.numel() * one.element_size() for one in module.parameters() if id(one) not in tables
-    )
+    return (one for one in module.parameters() if id(one) not in tables)
 
 
 def _flop(call: Callable[[], object]) -> float:

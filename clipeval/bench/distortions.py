@@ -108,6 +108,9 @@ def _load(machine: Machine) -> Iterator[Distortion]:
 
 def _quota(machine: Machine) -> Iterator[Distortion]:
     quota, _, period = machine.read("sys/fs/cgroup/cpu.max").partition(" ")
+    if not quota:  # control groups of the first version
+        quota = machine.read("sys/fs/cgroup/cpu/cpu.cfs_quota_us")  # -1: none
+        period = machine.read("sys/fs/cgroup/cpu/cpu.cfs_period_us")
     if not quota.isdigit() or not period.isdigit():
         return
     allowed = int(quota) / int(period)
@@ -123,7 +126,8 @@ def _quota(machine: Machine) -> Iterator[Distortion]:
 def _throttling(machine: Machine) -> Iterator[Distortion]:
     stopped = dict(
         line.split(maxsplit=1)
-        for line in machine.read("sys/fs/cgroup/cpu.stat").splitlines()
+        for file in ("sys/fs/cgroup/cpu.stat", "sys/fs/cgroup/cpu/cpu.stat")
+        for line in machine.read(file).splitlines()
         if " " in line
     )
     if int(stopped.get("nr_throttled", "0")) > 0:
@@ -196,6 +200,13 @@ def _instructions(machine: Machine) -> Iterator[Distortion]:
                 "AVX-512",
                 "this processor lacks it: fp32 runs at about half of what one with it does",
                 "compare with timings of processors of this kind alone",
+                is_lasting=True,
+            )
+        if "avx512_bf16" in flags and "amx_bf16" not in flags:
+            yield Distortion(
+                "AMX",
+                "this processor lacks it: bf16 gains less here than on one with it",
+                "compare bf16 with timings of processors of this kind alone",
                 is_lasting=True,
             )
         has_bf16 = bool(flags & {"avx512_bf16", "amx_bf16"})

@@ -32,6 +32,7 @@ def watch_memory(device: str) -> Iterator[MemoryWatch]:
     watch = MemoryWatch()
     on_cuda = device.startswith("cuda")
     if on_cuda:
+        torch.cuda.empty_cache()  # what another batch had reserved is not this one's
         torch.cuda.reset_peak_memory_stats(device)
     seen: list[_InUse] = []
     stop = threading.Event()

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 import torch
 
+from clipeval.bench.costs import WeightBytes
 from clipeval.bench.inputs import Inputs
 from clipeval.bench.memory import watch_memory
 from clipeval.bench.protocol import Effort, Stopwatch, Timing, measure
@@ -44,8 +45,10 @@ class Costs:
     """What a model's arithmetic comes to on a device."""
 
     size: ModelSize
+    weights: WeightBytes
     matrix_peak: float | None
-    """FLOP/s of the device's fastest matrix product in the precision; None if torch has no such product."""
+    """FLOP/s of the device's fastest matrix product in the precision, with the same threads; None if torch
+    has no such product."""
 
 
 def profile_stages(
@@ -92,7 +95,7 @@ def stage_calls(model: ClipModel, setting: LatencySetting, inputs: Inputs) -> It
 
 
 def _cold(setting: LatencySetting, calls: StageCalls, stopwatch: Stopwatch) -> StageProfile:
-    first = _if_it_fits(lambda: stopwatch.time(calls.of("end_to_end"), 0)[0], setting)
+    first = if_it_fits(lambda: stopwatch.time(calls.of("end_to_end"), 0)[0], setting)
     return _too_large("cold", setting) if first is None else _once("cold", setting, first)
 
 
@@ -112,7 +115,7 @@ def _profile(
                 stopwatch.time(target, number)
         return replace(profile, memory=memory.peak)
 
-    profile = _if_it_fits(measured, setting)
+    profile = if_it_fits(measured, setting)
     if profile is None:
         return _too_large(stage, setting)
     if costs is None or stage not in ("encode_image", "encode_text"):
@@ -124,7 +127,7 @@ def _with_arithmetic(profile: StageProfile, costs: Callable[[], Costs]) -> Stage
     found = costs()
     is_image = profile.stage == "encode_image"
     flop = found.size.flop_per_image if is_image else found.size.flop_per_prompt
-    weight_bytes = found.size.image_weight_bytes if is_image else found.size.text_weight_bytes
+    weight_bytes = found.weights.image if is_image else found.weights.text
     share = None
     if profile.items_per_s and found.matrix_peak:
         share = profile.items_per_s * flop / found.matrix_peak
@@ -136,7 +139,7 @@ def _with_arithmetic(profile: StageProfile, costs: Callable[[], Costs]) -> Stage
     )
 
 
-def _if_it_fits(measure_it: Callable[[], _Found], setting: LatencySetting) -> _Found | None:
+def if_it_fits(measure_it: Callable[[], _Found], setting: LatencySetting) -> _Found | None:
     """Return what was measured; None if memory did not suffice."""
     try:
         return measure_it()
@@ -163,6 +166,9 @@ def profile_of(stage: StageName, setting: LatencySetting, timing: Timing) -> Sta
         device_samples_s=timing.device_samples_s,
         warmup_s=timing.warmup_s[:MAX_WARMUP_KEPT],
         summary=summary,
+        device_summary=summarize_timings(timing.device_samples_s)
+        if timing.device_samples_s
+        else None,
         is_steady=timing.steadiness == "steady",
         drift=drift(timing.samples_s),
         items_per_s=setting.batch_size / summary.median_s,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from torch.profiler import ProfilerActivity, profile
 
 from clipeval.bench.inputs import Inputs
-from clipeval.bench.profiling import stage_calls
-from clipeval.bench.protocol import Stopwatch, Target
-from clipeval.bench.stages import CALL_STAGES
+from clipeval.bench.profiling import if_it_fits, stage_calls
+from clipeval.bench.protocol import Stopwatch
+from clipeval.bench.stages import CALL_STAGES, StageCalls
 from clipeval.bench.stopwatches import stopwatch
 from clipeval.errors import BenchError
 from clipeval.models import ClipModel
 from clipeval.records.latency_gates import LatencySetting
-from clipeval.records.specs import StageName
+from clipeval.records.specs import CallStage, StageName
 
 N_WARM_UPS = 2
 N_TRACED = 3
@@ -33,6 +34,8 @@ def trace_stages(
 ) -> None:
     """Write STAGE.json, a Chrome trace, and STAGE.txt, the operators that took most, for each stage.
 
+    One whose trace memory does not suffice for is left out.
+
     Args:
         model: loaded for the setting.
         setting: names the files, too.
@@ -44,7 +47,9 @@ def trace_stages(
     """
     watch = stopwatch(setting.device)
     label = quote(
-        f"{setting.model}-{setting.device}-{setting.precision}-b{setting.batch_size}", safe=""
+        f"{setting.model}-{setting.device}-{setting.precision}-{setting.backend}-b{setting.batch_size}"
+        f"-t{setting.n_threads}",
+        safe="",
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,16 +58,21 @@ def trace_stages(
                 if stage in stages:
                     file = folder / f"{label}-{stage}.json"
                     on_cuda = setting.device.startswith("cuda")
-                    table = _trace(calls.of(stage), watch, file, on_cuda=on_cuda)
-                    file.with_suffix(".txt").write_text(table, encoding="utf-8")
+                    traced = partial(_trace, calls, stage, watch, file, on_cuda=on_cuda)
+                    table = if_it_fits(traced, setting)
+                    if table is not None:
+                        file.with_suffix(".txt").write_text(table, encoding="utf-8")
     except OSError as error:
         raise BenchError(
             f"traces cannot be written to {folder}: {error.strerror or error}"
         ) from error
 
 
-def _trace(target: Target, watch: Stopwatch, file: Path, *, on_cuda: bool) -> str:
+def _trace(
+    calls: StageCalls, stage: CallStage, watch: Stopwatch, file: Path, *, on_cuda: bool
+) -> str:
     """Trace a few calls; return the operators that took most, as a table."""
+    target = calls.of(stage)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
     for number in range(N_WARM_UPS):
         watch.time(target, number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,11 @@ COMPARED: tuple[StageName, ...] = ("encode_image", "encode_text", "end_to_end")
 """Stages that --against compares if none is named: what a user of the model waits for."""
 
 
+TRACED: tuple[StageName, ...] = (
+    "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
+)  # fmt: skip
+BESIDE_ACCURACY: tuple[StageName, ...] = ("end_to_end", "encode_image")
+MAX_THREADS = 1024
 DEFAULT_MARGIN = 0.10
 DEFAULT_BLOCKS = 8
 
@@ -96,7 +102,9 @@ def bench(
     ] = BenchBackend.torch,
     threads: Annotated[
         list[int] | None,
-        typer.Option("--threads", min=1, metavar="N", help="torch's threads. Repeatable."),
+        typer.Option(
+            "--threads", min=1, max=MAX_THREADS, metavar="N", help="torch's threads. Repeatable."
+        ),
     ] = None,
     fresh: Annotated[
         bool,
@@ -182,12 +190,14 @@ def bench(
     )
     accuracy = _accuracy(dataset, template, limit)
     _check_outputs(json_file, trace)
+    stages = _stages(stage, is_compared=against is not None)
+    _check_stages(stages, has_trace=trace is not None, has_accuracy=accuracy is not None)
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),
         batch_sizes=tuple(dict.fromkeys(batch or (1, 32))),
         precisions=tuple(PRECISIONS[name] for name in precision or (PrecisionName.fp32,)),
-        stages=_stages(stage, is_compared=against is not None),
+        stages=stages,
         backend=BACKENDS[backend],
         thread_counts=tuple(dict.fromkeys(threads or ())),
         n_samples=samples,
@@ -208,13 +218,41 @@ def bench(
 
 
 def _check_outputs(json_file: Path | None, trace: Path | None) -> None:
-    """Refuse what cannot be written to, before minutes of measuring."""
-    if json_file is not None and not json_file.parent.is_dir():
-        raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
-    if json_file is not None and json_file.is_dir():
-        raise ConfigError(f"--json {json_file}: is a folder; expected a file to write")
-    if trace is not None and trace.exists() and not trace.is_dir():
-        raise ConfigError(f"--trace {trace}: is a file; expected a folder")
+    """Refuse what cannot be written to, before minutes of measuring; make the folder of traces."""
+    if json_file is not None:
+        try:
+            if not json_file.parent.is_dir():
+                raise ConfigError(f"--json {json_file}: there is no folder {json_file.parent}")
+            if json_file.is_dir():
+                raise ConfigError(f"--json {json_file}: is a folder; expected a file to write")
+            _try_to_write(json_file.parent)
+        except OSError as error:
+            raise ConfigError(f"--json {json_file}: {error.strerror or error}") from error
+    if trace is not None:
+        try:
+            if trace.exists() and not trace.is_dir():
+                raise ConfigError(f"--trace {trace}: is a file; expected a folder")
+            trace.mkdir(parents=True, exist_ok=True)
+            _try_to_write(trace)
+        except OSError as error:
+            raise ConfigError(f"--trace {trace}: {error.strerror or error}") from error
+
+
+def _try_to_write(folder: Path) -> None:
+    with TemporaryFile(dir=folder):
+        pass
+
+
+def _check_stages(stages: tuple[StageName, ...], *, has_trace: bool, has_accuracy: bool) -> None:
+    if has_trace and not set(stages) & set(TRACED):
+        raise ConfigError(
+            f"--trace: load and cold happen once and are not traced; add --stage "
+            f"{' or '.join(TRACED)}"
+        )
+    if has_accuracy and not set(stages) & set(BESIDE_ACCURACY):
+        raise ConfigError(
+            f"--dataset: accuracy is set against {' or '.join(BESIDE_ACCURACY)}; add one of them as --stage"
+        )
 
 
 def _accuracy(

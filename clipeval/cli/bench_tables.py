@@ -62,7 +62,9 @@ def size_lines(record: BenchmarkRecord) -> list[str]:
 def _table(title: str, profiles: list[StageProfile]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("stage")
-    for name in ("n", "median ms [95%]", "IQR", "p90", "p99", "items/s", "of peak", "memory"):
+    on_device = any(one.device_summary for one in profiles)
+    names = ["n", "median ms [95%]", *(["GPU ms"] if on_device else []), "IQR", "p90", "p95", "p99"]
+    for name in (*names, "items/s", "of peak", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     slowest = max(
@@ -70,11 +72,11 @@ def _table(title: str, profiles: list[StageProfile]) -> Table:
         default=0.0,
     )
     for profile in profiles:
-        table.add_row(*_row(profile, slowest))
+        table.add_row(*_row(profile, slowest, on_device=on_device))
     return table
 
 
-def _row(profile: StageProfile, slowest: float) -> list[str]:
+def _row(profile: StageProfile, slowest: float, *, on_device: bool) -> list[str]:
     summary = profile.summary
     if summary is None:
         return [profile.stage, f"[red]{plain(profile.problem)}[/]"]
@@ -93,14 +95,21 @@ def _row(profile: StageProfile, slowest: float) -> list[str]:
         profile.stage,
         f"{summary.n:,}",
         plain(_ms(summary.median_s) + interval),
+        *([_ms_on_device(profile)] if on_device else []),
         _ms(summary.q3_s - summary.q1_s) if summary.n > 1 else "",
         _stated(summary.p90_s, summary.n),
+        _stated(summary.p95_s, summary.n),
         _stated(summary.p99_s, summary.n),
         "" if profile.items_per_s is None else f"{profile.items_per_s:,.1f}",
         "" if profile.flop_share is None else f"{profile.flop_share:.0%}",
         "" if profile.memory is None else _memory(profile.memory),
         f"[cyan]{bar}[/] " + " ".join(marks),
     ]
+
+
+def _ms_on_device(profile: StageProfile) -> str:
+    """Give the median by the GPU's own clock."""
+    return "" if profile.device_summary is None else _ms(profile.device_summary.median_s)
 
 
 def _memory(memory: PeakMemory) -> str:
@@ -128,7 +137,11 @@ def _ms(seconds: float) -> str:
 def sweep_table(sweep: BatchSweep) -> Table:
     """One row a batch size, with the knee and the end of memory."""
     first = sweep.profiles[0]
-    title = f"encode_image by batch size: {plain(first.setting.model)} on {first.setting.device}"
+    setting = first.setting
+    title = (
+        f"encode_image by batch size: {plain(setting.model)} on {setting.device}, {setting.precision}, "
+        f"{setting.backend}, {count(setting.n_threads, 'thread')}"
+    )
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     for name in ("batch", "median ms", "images/s"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -162,6 +175,7 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
     table.add_column("shown", no_wrap=True)
     for name in ("margin", "noise floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     for one in comparisons:
         state = f"[{_COLOURS[one.verdict]}]{one.verdict.upper()}[/]"
         if one.ratio is None or one.low is None or one.high is None or one.noise_floor is None:
@@ -175,6 +189,7 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
             f"{one.margin:.1%}",
             f"{one.noise_floor:.1%}",
             str(one.n_blocks or ""),
+            f"[yellow]{one.doubt}[/]" if one.doubt else "",
         )
     return table
 

@@ -12,7 +12,7 @@ from clipeval import api
 from clipeval.cli.bench_tables import benchmark_parts, latency_comparison_table
 from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
 from clipeval.cli.exits import VERDICT_COLOURS
-from clipeval.errors import ConfigError
+from clipeval.errors import BenchError, ConfigError
 
 if TYPE_CHECKING:  # for annotations alone: `--help` does without
     from clipeval.records import Verdict
@@ -34,14 +34,15 @@ def profile(
     accuracy: AccuracyRequest | None,
     json_file: Path | None,
 ) -> None:
-    """Profile models, print what was found, and write it down."""
+    """Profile models, print what was found, and write it down.
+
+    Raises:
+        BenchError: some could not be profiled; the others are printed and written all the same.
+    """
     if request.trace_folder is not None:  # before torch is imported: its profiler talks on stderr
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    for one in api.find_distortions():
-        if not one.is_lasting:
-            err.print(
-                f"[yellow]note[/] {plain(one.subject)}: {plain(one.finding)}; {plain(one.advice)}"
-            )
+    request = api.check_request(request)
+    _print_distortions()
     accuracies = None
     if accuracy is not None:
         accuracies = api.measure_accuracy(
@@ -51,9 +52,15 @@ def profile(
             limit=accuracy.limit,
             progress=TerminalProgress(),
         )
-    # Evaluating warms this process up: `cold` would not be.
-    measure = api.bench_in_fresh_processes if is_fresh or accuracies else api.bench
-    record = measure(request, argv=sys.argv, progress=TerminalProgress())
+    # `cold` is the first call of a process: evaluating warms it up, and so does another setting.
+    is_cold_asked = "cold" in request.stages and len(request.apart(by_batch_size=False)) > 1
+    progress = TerminalProgress()
+    if is_fresh or accuracies or is_cold_asked:
+        record = api.bench_in_fresh_processes(
+            request, is_split=is_fresh, argv=sys.argv, progress=progress
+        )
+    else:
+        record = api.bench(request, argv=sys.argv, progress=progress)
     if accuracies is not None:
         record = accuracies.beside(record)
     print_notices(record.notices)
@@ -64,6 +71,16 @@ def profile(
         out.print(f"traces: {folder} (open in https://ui.perfetto.dev or chrome://tracing)")
     if json_file is not None:
         api.write_benchmark(record, json_file)
+    if any(one.code == api.NOT_PROFILED for one in record.notices):
+        raise BenchError("not everything could be profiled: see above")
+
+
+def _print_distortions() -> None:
+    for one in api.find_distortions():
+        if not one.is_lasting:
+            err.print(
+                f"[yellow]note[/] {plain(one.subject)}: {plain(one.finding)}; {plain(one.advice)}"
+            )
 
 
 def compare(
@@ -78,14 +95,18 @@ def compare(
     """Compare a model with another or with what was kept, print and return what that comes to."""
     if len(models) > 1:
         raise ConfigError(f"--against compares one --model; got {len(models)}")
+    request = api.check_request(request)
+    _print_distortions()
     found = api.compare_latency(
         models[0],
         against,
         request=request,
         margin=margin,
         n_blocks=n_blocks,
+        argv=sys.argv,
         progress=TerminalProgress(),
     )
+    print_notices(found.notices)
     out.print(f"base       {plain(found.base)}")
     out.print(f"candidate  {plain(found.candidate)}")
     out.print(latency_comparison_table(found.comparisons))

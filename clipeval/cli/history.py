@@ -40,7 +40,7 @@ def history(
     for suite in found.suites:
         out.print(_table(suite))
     page = out_file or folder / PAGE
-    api.write_history(found, page)
+    api.write_history(found, page, folder=folder)
     out.print(f"history: {plain(str(page))}")
 
 

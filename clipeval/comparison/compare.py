@@ -66,7 +66,9 @@ def compare(base: CellOutcomes, candidate: CellOutcomes, *, kind: ComparisonKind
         message="",
         notices=_notices(paired),
         changes=cell_changes(base, candidate) if is_of_versions else (),
-        confusion_change=confusion_change(paired) if is_of_versions else None,
+        confusion_change=confusion_change(paired, order=candidate.class_keys)
+        if is_of_versions
+        else None,
     )
     return concluded(comparison)
 

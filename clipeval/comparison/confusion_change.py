@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from clipeval.comparison.pairing import PairedCells
@@ -13,10 +15,17 @@ MAX_CLASSES = 20
 """Beyond, the classes in the pairs that changed most stand for all."""
 
 
-def confusion_change(paired: PairedCells) -> ConfusionChange | None:
-    """Subtract the confusion of two cells on the same images and classes; None if nothing changed."""
-    names = paired.candidate.class_names
-    counts = _counts(paired.candidate) - _counts(paired.base)
+def confusion_change(paired: PairedCells, *, order: Sequence[str]) -> ConfusionChange | None:
+    """Subtract the confusion of two cells on the same images and classes; None if nothing changed.
+
+    Args:
+        paired: the cells.
+        order: class keys, as the data set has them.
+    """
+    position = {key: i for i, key in enumerate(paired.candidate.class_keys)}
+    in_order = [position[key] for key in order]
+    names = [paired.candidate.class_names[i] for i in in_order]
+    counts = (_counts(paired.candidate) - _counts(paired.base))[np.ix_(in_order, in_order)]
     if not counts.any():
         return None
     chosen = range(len(names)) if len(names) <= MAX_CLASSES else _most_changed(counts)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from clipeval.cores import usable_cores
 from clipeval.records import Environment, MachineFacts
 
 PACKAGES = (
@@ -38,7 +39,7 @@ def capture_environment(
         git_commit=commit,
         git_dirty=None if status is None else bool(status),
         cpu=cpu_model(),
-        n_cores=os.cpu_count() or 1,
+        n_cores=usable_cores(),
         n_threads=machine.n_threads,
         memory_bytes=_memory_bytes(),
         gpus=machine.gpus,

@@ -13,6 +13,7 @@ from PIL import Image
 from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.engine.scored_cell import ScoredCell
 from clipeval.engine.similarity import sampled_positions
+from clipeval.metrics import telling_mistakes
 from clipeval.records import Thumbnail
 
 MAX_ERRORS, MAX_LEAST_SURE = 24, 12
@@ -20,12 +21,13 @@ EDGE_PX = 96
 
 
 def positions_worth_a_look(scored: ScoredCell) -> list[int]:
-    """Return positions in a data set: at most 24 images that a cell got wrong, those first that it was surest
-    about; the 12 that it was least sure of; and those that stand beside prompts.
+    """Return positions in a data set: at most 24 images that a cell got wrong, some of each common kind of
+    mistake; the 12 that it was least sure of; and those that stand beside prompts.
     """
     scores = scored.scores
-    wrong = np.flatnonzero(scores.predicted != scored.labels)
-    worst = wrong[np.argsort(-scores.confidence[wrong], kind="stable")][:MAX_ERRORS]
+    worst = telling_mistakes(
+        predicted=scores.predicted, labels=scored.labels, confidence=scores.confidence, n=MAX_ERRORS
+    )
     least_sure = np.argsort(scores.confidence, kind="stable")[:MAX_LEAST_SURE]
     chosen = dict.fromkeys([*worst.tolist(), *least_sure.tolist(), *sampled_positions(scored)])
     return [int(i) for i in scored.images.indices[list(chosen)]]

@@ -66,12 +66,12 @@ def decide_slowdown(
             noise_floor=measured.noise_floor,
         )
     state: Verdict = ratio_verdict(ratio, margin=limit)
+    doubt = f"; {ratio.doubt}" if ratio.doubt else ""
     value, low, high = (end - 1 for end in (ratio.value, ratio.low, ratio.high))
     message = (
         f"{_what(profile)} takes {value:+.1%} [{low:+.1%}, {high:+.1%}] longer than {measured.against}; "
-        f"at most {limit:+.1%}"
+        f"at most {limit:+.1%}{doubt}"
     )
-    state, message = _unless_in_doubt(profile, state, message)
     return enforced(
         LatencyGateResult(
             model=profile.setting.model,
@@ -163,7 +163,7 @@ def _decided(
 
 
 def _unless_in_doubt(
-    profile: StageProfile, state: Verdict, message: str, *, is_far: bool = False
+    profile: StageProfile, state: Verdict, message: str, *, is_far: bool
 ) -> tuple[Verdict, str]:
     """Let no timing pass that never became steady, or drifted; beyond the limit it fails all the same.
 

@@ -21,6 +21,8 @@ class PastCell:
     high: float | None
     """95% interval of top-1."""
     n_images: int
+    samples_sha256: str
+    """Of the images and labels: accuracies on others are not compared."""
     is_regression: bool
     """Worse than the accepted baseline, or a gate on it failed."""
 
@@ -47,6 +49,7 @@ class PastRun:
 
     folder: str
     """Relative to where the history was gathered."""
+    has_report: bool
     created: str
     """UTC, ISO 8601."""
     verdict: Verdict

@@ -9,14 +9,14 @@ from typing import Literal
 from clipeval.records.latency_gates import LatencyPoint, LatencySetting
 from clipeval.records.results import Environment
 from clipeval.records.samples import Notice
-from clipeval.records.specs import StageName
+from clipeval.records.specs import Precision, StageName
 
 STAGES: tuple[StageName, ...] = (
     "load", "cold", "preprocess", "encode_image", "encode_text", "classify", "end_to_end",
 )  # fmt: skip
 ONCE: frozenset[StageName] = frozenset({"load", "cold"})
 """Stages that happen once for a model, whatever the batch size: one timing each."""
-BENCHMARK_VERSION = 1
+BENCHMARK_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,8 @@ class StageProfile:
     warmup_s: tuple[float, ...] = ()
     """Wall time of the calls before, the first 200."""
     summary: LatencySummary | None = None
+    device_summary: LatencySummary | None = None
+    """Of the same calls by a GPU's own clock; None elsewhere."""
     is_steady: bool = True
     """Whether medians of successive windows of the warm-up agreed within 2%."""
     drift: float | None = None
@@ -95,6 +97,8 @@ class LatencyComparison:
     """Of processes in the order A, B, B, A; 0 against a stored profile."""
     noise_floor: float | None = None
     """What comparing a model with itself could not tell from nothing."""
+    doubt: str = ""
+    """What speaks against the timings: processes that never became steady, or drifted."""
     cause: str = ""
     """Why it is incomparable."""
 
@@ -127,10 +131,20 @@ class ModelSize:
     n_parameters: int
     flop_per_image: float
     flop_per_prompt: float
-    image_weight_bytes: int
-    """Of the image tower: what one call reads at least."""
-    text_weight_bytes: int
-    """Of the text tower, the table of token embeddings left out: little of it is read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roof:
+    """What a device could do at best in one precision, measured: the roofline's two ends."""
+
+    device: str
+    precision: Precision
+    n_threads: int
+    """torch's, meanwhile; what a GPU does hangs little on it."""
+    flop_per_s: float
+    """Of the fastest product of two square matrices."""
+    bytes_per_s: float
+    """Read and written, of a copy that no cache holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +177,8 @@ class BenchmarkRecord:
     profiles: tuple[StageProfile, ...]
     models: Mapping[str, ModelSize] = field(default_factory=dict)
     sweeps: tuple[BatchSweep, ...] = ()
-    matrix_peaks: Mapping[str, float] = field(default_factory=dict)
-    """`device precision` -> FLOP/s of the fastest product of two square matrices."""
-    memory_bandwidths: Mapping[str, float] = field(default_factory=dict)
-    """Device -> bytes a second, read and written, of a copy that no cache holds."""
+    roofs: tuple[Roof, ...] = ()
+    """Of each device, precision and number of threads; none for int8, in which torch multiplies nothing."""
     tradeoffs: tuple[Tradeoff, ...] = ()
     """Where a data set was given: which models are worth their time."""
     notices: tuple[Notice, ...] = ()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from clipeval.records.specs import BackendName, Precision, StageName
 from clipeval.records.verdicts import Verdict
+from clipeval.wording import count
 
 LatencyGateKind = Literal["max_ms", "min_per_s", "max_slowdown"]
 
@@ -48,7 +49,11 @@ class LatencyPoint:
 
     def __str__(self) -> str:
         """Say it in words."""
-        return f"{self.stage} on {self.device}, {self.precision}, {self.backend}, batch {self.batch_size}"
+        threads = count(self.n_threads, "thread")
+        return (
+            f"{self.stage} on {self.device}, {self.precision}, {self.backend}, batch {self.batch_size}, "
+            f"{threads}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,14 +63,19 @@ def render_html(page: Page) -> str:
     )
 
 
-def render_history(history: History) -> str:
-    """Render the page about runs over time; the same input gives the same bytes."""
+def render_history(history: History, *, root: str = ".") -> str:
+    """Render the page about runs over time; the same input gives the same bytes.
+
+    Args:
+        history: the runs.
+        root: the folder that they were gathered in, relative to the page.
+    """
     css = _text("report.css")
     return (
         _environment()
         .get_template("history.html.j2")
         .render(
-            page=build_history(history),
+            page=build_history(history, root=root),
             css=Markup(css),  # noqa: S704 (a file of this package; nothing is ever interpolated)
             policy=content_security_policy(css, ""),
         )

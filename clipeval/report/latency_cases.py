@@ -73,3 +73,5 @@ def _properties(profile: StageProfile) -> Iterator[tuple[str, str]]:
         if stated[name] is not None:
             yield f"{profile.stage}.{name}", repr(stated[name])
     yield f"{profile.stage}.steady", str(profile.is_steady).lower()
+    if profile.drift is not None:
+        yield f"{profile.stage}.drift", repr(profile.drift)

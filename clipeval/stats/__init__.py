@@ -22,6 +22,7 @@ from clipeval.stats.pareto import pareto_front
 from clipeval.stats.planning import images_to_settle, minimum_detectable_difference
 from clipeval.stats.ratios import (
     MIN_BLOCKS,
+    MIN_PROCESSES,
     Ratio,
     RatioVerdict,
     abba_log_ratio,
@@ -35,6 +36,7 @@ from clipeval.stats.timings import drift, least_samples, summarize_timings
 
 __all__ = [
     "MIN_BLOCKS",
+    "MIN_PROCESSES",
     "Clustering",
     "Discordance",
     "Interval",

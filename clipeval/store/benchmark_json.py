@@ -46,6 +46,11 @@ def read_benchmark(path: Path) -> BenchmarkRecord:
         raise StoreError(f"{file}: no such file; expected what `clipeval bench --json` wrote")
     text = read_text(file)
     loaded = load_json(text, where=str(file))
+    if isinstance(loaded, dict) and "comparisons" in loaded:
+        raise StoreError(
+            f"{file}: is a comparison, as `clipeval bench --against --json` writes it; expected a profile: "
+            "what `clipeval bench --json` writes without --against"
+        )
     version = loaded.get("benchmark_version") if isinstance(loaded, dict) else None
     if version != BENCHMARK_VERSION:
         raise StoreError(

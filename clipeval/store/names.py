@@ -14,7 +14,8 @@ CONFUSION = "confusion"
 CHARTS = "charts"
 PARTS = ".parts"
 LOCK = ".clipeval.lock"
-DOCUMENTS = ("report.html", "summary.md", "junit.xml")
+REPORT_HTML = "report.html"
+DOCUMENTS = (REPORT_HTML, "summary.md", "junit.xml")
 """Texts that the caller of RunFolder.finish renders, beside charts."""
 CHART_FILE = re.compile(rf"{CHARTS}/[a-z0-9-]+\.svg")
 """Drawings, which the same caller renders."""

@@ -10,11 +10,12 @@ from clipeval.api.bench_comparing import (
     compare_latency,
     compare_models,
     compare_with_stored,
+    write_comparison,
 )
 from clipeval.api.bench_records import joined
 from clipeval.api.bench_request import BenchRequest
 from clipeval.api.fresh_process import FreshProcess
-from clipeval.errors import BenchError, ConfigError
+from clipeval.errors import BenchError, ConfigError, StoreError
 from tests.latency_doubles import ENVIRONMENT, SimulatedMachine
 
 REQUEST = BenchRequest(
@@ -22,11 +23,38 @@ REQUEST = BenchRequest(
 )
 
 
+def in_doubt(machine, *, every=1):
+    """Make every so many processes of a machine unsteady."""
+
+    def profile(model):
+        record = machine(model)
+        if len(machine.order) % every:
+            return record
+        profiles = tuple(dataclasses.replace(p, is_steady=False) for p in record.profiles)
+        return dataclasses.replace(record, profiles=profiles)
+
+    return profile
+
+
 class TestModels:
     def test_a_model_is_compared_with_itself_first_then_in_the_order_a_b_b_a(self):
         machine = SimulatedMachine({"a": 1.0, "b": 1.0})
         compare_models("a", "b", machine, margin=0.2, n_blocks=6)
-        assert machine.order == ["a"] * 24 + ["a", "b", "b", "a"] * 6
+        # b once before: one that cannot be profiled is not found out after half an hour
+        assert machine.order == ["b"] + ["a"] * 24 + ["a", "b", "b", "a"] * 6
+
+    def test_timings_in_doubt_are_said_and_pass_only_with_room_to_spare(self):
+        for margin, verdict in ((0.05, "inconclusive"), (0.2, "pass")):
+            machine = SimulatedMachine({"a": 1.0, "b": 1.03}, noise=0.003)
+            (found,) = compare_models("a", "b", in_doubt(machine), margin=margin)
+            assert found.verdict == verdict
+            assert found.doubt == "32 of 32 processes were unsteady or drifted"
+
+    def test_a_few_processes_in_doubt_are_said_and_change_nothing(self):
+        machine = SimulatedMachine({"a": 1.0, "b": 1.03}, noise=0.003)
+        (found,) = compare_models("a", "b", in_doubt(machine, every=4), margin=0.05)
+        assert found.verdict == "pass"
+        assert found.doubt == "8 of 32 processes were unsteady or drifted"
 
     @pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "pass"), (1.3, "fail"), (0.7, "pass")])
     def test_verdict_and_ratio(self, seconds, verdict):
@@ -69,7 +97,7 @@ class TestModels:
             match=r"margin 2\.0% is below this machine's noise floor.*encode_image on cpu.*\d%",
         ):
             compare_models("a", "b", machine, margin=0.02)
-        assert set(machine.order) == {"a"}  # nothing was compared
+        assert machine.order == ["b"] + ["a"] * 32  # nothing was compared
 
     def test_a_stage_that_the_candidate_cannot_do_is_never_left_out(self):
         machine = SimulatedMachine({"a": 1.0, "b": 1.0}, stages=("encode_image", "encode_text"))
@@ -107,13 +135,37 @@ class TestStored:
 
     def test_more_blocks_do_not_make_it_surer_than_one_stored_process_can(self):
         widths = []
-        for n_blocks in (6, 30):
+        for n_blocks in (10, 30):
             stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
             machine = SimulatedMachine({"a": 1.0}, drift=0, seed=1)
             (found,) = compare_with_stored(stored, "a", machine, margin=0.5, n_blocks=n_blocks)
             widths.append(math.log(found.high / found.low))
             assert len(machine.order) == 1 + 4 * n_blocks
         assert widths[1] > 0.6 * widths[0]
+
+    def test_few_blocks_are_as_many_processes_as_it_takes(self):
+        machine = SimulatedMachine({"a": 1.0}, drift=0, seed=1)
+        stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
+        compare_with_stored(stored, "a", machine, margin=0.5, n_blocks=6)
+        assert len(machine.order) == 1 + 40
+
+    def test_stored_timings_in_doubt_pass_only_with_room_to_spare(self):
+        stored = in_doubt(SimulatedMachine({"a": 1.0}, drift=0))("a")
+        for margin, verdict in ((0.12, "inconclusive"), (0.3, "pass")):
+            machine = SimulatedMachine({"a": 1.065}, noise=0.003, drift=0, seed=1)
+            (found,) = compare_with_stored(stored, "a", machine, margin=margin)
+            assert found.verdict == verdict
+            assert found.doubt == "the stored timings were unsteady or drifted"
+
+    def test_of_another_machine_with_other_threads_is_incomparable_too(self):
+        then = SimulatedMachine({"a": 1.0})("a")
+        profiles = tuple(
+            dataclasses.replace(p, setting=dataclasses.replace(p.setting, n_threads=8))
+            for p in then.profiles
+        )
+        stored = dataclasses.replace(then, fingerprint="there", profiles=profiles)
+        found = compare_with_stored(stored, "a", SimulatedMachine({"a": 1.0}), margin=0.1)
+        assert [one.verdict for one in found] == ["incomparable"]
 
     def test_a_stage_that_was_not_stored_is_never_left_out(self):
         stored = SimulatedMachine({"a": 1.0}, drift=0)("a")
@@ -148,6 +200,40 @@ class TestStored:
         stored = SimulatedMachine({"a": 1.0}, stages=("load",))("a")
         with pytest.raises(ConfigError, match="no stage with the same device"):
             compare_with_stored(stored, "b", SimulatedMachine({"b": 1.0}), margin=0.1)
+
+
+class TestAgainst:
+    """What is named may be a model, a file, or a folder that has one."""
+
+    def compare(self, against, **seconds):
+        machine = SimulatedMachine(seconds or {"tiny": 1.0}, stages=("classify",))
+        return compare_latency(
+            "tiny", against, request=REQUEST, margin=0.5, profile=machine, argv=("x",)
+        )
+
+    def test_every_timing_of_every_process_is_kept_with_what_it_hangs_on(self, tmp_path):
+        found = self.compare("tiny")
+        assert len(found.processes) == 1 + 2 * 32
+        assert all(len(p.samples_s) == 20 for process in found.processes for p in process)
+        assert (found.fingerprint, found.environment.argv) == ("here", ("x",))
+        write_comparison(found, tmp_path / "c.json")
+        with pytest.raises(StoreError, match=r"is a comparison.*expected a profile"):
+            self.compare(str(tmp_path / "c.json"))
+
+    def test_a_folder_that_is_called_as_a_model_is_does_not_stand_for_it(
+        self, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "tiny").mkdir()
+        assert self.compare("tiny").verdict == "pass"
+
+    def test_a_file_that_is_not_there_is_called_a_file(self):
+        with pytest.raises(ConfigError, match=r"--against olde\.json: no such file"):
+            self.compare("olde.json")
+
+    def test_a_name_that_no_file_can_have(self):
+        with pytest.raises(ConfigError, match=r"--against n+"):
+            self.compare("n" * 300)
 
 
 class TestRefused:

@@ -9,6 +9,7 @@ from clipeval.api.past_runs import gather_history, write_history
 from clipeval.errors import StoreError
 from clipeval.records import LatencyOutcome
 from clipeval.report import render_history
+from clipeval.report.charts import accuracy_chart
 from clipeval.store import dump_run, write_benchmark
 from tests.report.conftest import (
     HOSTILE,
@@ -16,6 +17,7 @@ from tests.report.conftest import (
     make_baseline,
     make_cell,
     make_comparison,
+    make_dataset,
     make_run,
     table_named,
     table_rows,
@@ -26,6 +28,7 @@ from tests.report.test_report_latency import make_benchmark, make_gate
 def write(folder, run, benchmark=None):
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(dump_run(run), encoding="utf-8")
+    (folder / "report.html").write_text("")
     if benchmark is not None:
         write_benchmark(benchmark, folder / "benchmark.json")
 
@@ -100,11 +103,58 @@ class TestPage:
         assert rows[0][0].startswith("2026-03-03 10:00 UTC deep/c")
         assert rows[0][1] == "✕ fail"
         assert rows[0][2].endswith("▼ regression")
-        assert rows[0][4] == "\N{MINUS SIGN}20.0"
-        assert rows[1][4] == "0.0"
-        assert rows[2][4] == "\N{EN DASH}"
+        assert [row[4] for row in rows] == ["10", "10", "10"]
+        assert [row[5] for row in rows] == ["\N{MINUS SIGN}20.0", "0.0", "\N{EN DASH}"]
+        assert "held against the baseline of 2026-03-02 12:00 UTC" in rows[0][0]
         link = page.inside(table_named(page, f"Runs of {day(1).suite}"), "a")[0]
         assert link.attributes["href"] == "deep/c/report.html"
+
+    def test_links_lead_to_the_reports_from_wherever_the_page_is(self, nightly, tmp_path):
+        (nightly / "b" / "report.html").unlink()
+        page_file = tmp_path / "pages" / "of all.html"
+        page_file.parent.mkdir()
+        write_history(gather_history(nightly), page_file, folder=nightly)
+        links = [one.attributes["href"] for one in Page(page_file.read_text()).all("a")]
+        reports = [one for one in links if one.endswith("report.html")]
+        assert reports[1:] == ["../nightly/deep/c/report.html", "../nightly/a/report.html"]
+        assert all((page_file.parent / one).is_file() for one in reports)
+
+    def test_accuracies_on_other_images_are_not_compared(self, nightly):
+        few = make_cell(dataset=make_dataset(samples_sha256="9" * 64))
+        write(nightly / "few", make_run([few], created="2026-03-04T10:00:00+00:00"))
+        history = gather_history(nightly)
+        page = Page(render_history(history))
+        rows = table_rows(page, table_named(page, f"Runs of {day(1).suite}"))[1:]
+        assert (rows[0][0][:10], rows[0][5]) == ("2026-03-04", "\N{EN DASH}")
+        assert rows[1][5] == "\N{MINUS SIGN}20.0"
+
+    def test_timings_stand_in_a_table_with_what_was_beyond_a_limit(self, nightly):
+        page = Page(render_history(gather_history(nightly)))
+        rows = table_rows(page, table_named(page, f"Timings of {day(1).suite}"))[1:]
+        (slow,) = [row for row in rows if row[0].startswith("encode_image")][:1]
+        assert slow[0] == "encode_image ▼ beyond a limit in 1 run"
+        assert slow[3] == "2026-03-03 10:00 UTC"
+        assert slow[5] == "+0.0%"
+        timed = {
+            (one.stage, one.setting, one.fingerprint)
+            for suite in gather_history(nightly).suites
+            for run in suite.runs
+            for one in run.timings
+        }
+        assert len(rows) == len(timed)
+
+    def test_an_accepted_baseline_is_a_dashed_line(self, nightly):
+        suite = max(gather_history(nightly).suites, key=lambda one: len(one.runs))
+        assert "stroke-dasharray" in accuracy_chart(suite).svg
+        runs = tuple(replace(run, accepted=None) for run in suite.runs)
+        assert "stroke-dasharray" not in accuracy_chart(replace(suite, runs=runs)).svg
+
+    @pytest.mark.parametrize("name", ["a/run.json", "a/report.html", "page"])
+    def test_is_not_written_over_what_is_no_page_of_its_own(self, nightly, name):
+        before = (nightly / "a" / "run.json").read_bytes()
+        with pytest.raises(StoreError, match="--out"):
+            write_history(gather_history(nightly), nightly / name, folder=nightly)
+        assert (nightly / "a" / "run.json").read_bytes() == before
 
     def test_charts_of_suites_with_several_runs(self, nightly):
         page = Page(render_history(gather_history(nightly)))
@@ -118,9 +168,9 @@ class TestPage:
 
     def test_is_written_whole_and_is_the_same_again(self, nightly):
         history = gather_history(nightly)
-        write_history(history, nightly / "history.html")
+        write_history(history, nightly / "history.html", folder=nightly)
         first = (nightly / "history.html").read_bytes()
-        write_history(gather_history(nightly), nightly / "history.html")
+        write_history(gather_history(nightly), nightly / "history.html", folder=nightly)
         assert (nightly / "history.html").read_bytes() == first
 
     @pytest.mark.parametrize("hostile", HOSTILE)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.benchmark import Timer
 
-from clipeval.bench.costs import matrix_peak, memory_bandwidth, model_size
+from clipeval.bench.costs import matrix_peak, memory_bandwidth, model_size, weight_bytes
 from clipeval.models import load_model
 from clipeval.records.model_names import parse_model
 
@@ -36,13 +36,21 @@ def test_matrix_peak_is_of_the_size_that_a_plain_product_reaches():
 
 def test_weights_of_the_towers_without_the_table_of_token_embeddings(tmp_path):
     model = load_model(parse_model("ViT-S-32/random", base=tmp_path))
-    size = model_size(model)
+    size = weight_bytes(model, "fp32")
     total = 4 * sum(one.numel() for one in model.module.parameters())
     table = 4 * model.module.token_embedding.weight.numel()
-    assert size.image_weight_bytes == 4 * sum(
-        one.numel() for one in model.module.visual.parameters()
-    )
-    assert size.image_weight_bytes + size.text_weight_bytes == total - table
+    n_of_image = sum(one.numel() for one in model.module.visual.parameters())
+    assert size.image == 4 * n_of_image
+    assert size.image + size.text == total - table
+    int8 = weight_bytes(model, "int8")
+    assert (int8.image, int8.text) == (n_of_image, size.text)
+
+
+def test_weights_in_half_precision_are_half_as_many_bytes(tmp_path):
+    spec = parse_model("ViT-S-32/random", base=tmp_path)
+    whole = weight_bytes(load_model(spec), "fp32")
+    half = weight_bytes(load_model(spec, precision="bf16"), "bf16")
+    assert 0.5 <= half.image / whole.image < 0.52  # norms stay in fp32
 
 
 def test_memory_bandwidth_is_that_of_a_plain_copy():

@@ -4,7 +4,7 @@ import pytest
 
 from clipeval.bench.distortions import Machine, distortions
 
-FLAGS = "flags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16\n"
+FLAGS = "flags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16 amx_bf16\n"
 
 
 @pytest.fixture
@@ -39,15 +39,24 @@ CPU = "sys/devices/system/cpu"
     [
         ({}, {"busy_share": 0.8}, "load", "other programs use 80%"),
         ({"sys/fs/cgroup/cpu.max": "150000 100000"}, {}, "CPU quota", "1.5 of 4 cores"),
+        (
+            {
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "250000",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
+            },
+            {}, "CPU quota", "2.5 of 4 cores",
+        ),
+        ({"sys/fs/cgroup/cpu/cpu.stat": "nr_throttled 3\n"}, {}, "CPU quota", "3 times"),
         ({"sys/fs/cgroup/cpu.stat": "usage_usec 5\nnr_throttled 12\n"}, {}, "CPU quota", "12 times"),
         ({f"{CPU}/cpu3/thermal_throttle/core_throttle_count": "7"}, {}, "throttling", "7 times"),
         ({f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave\n"}, {}, "governor", "powersave"),
         ({}, {"is_on_battery": True}, "power", "battery"),
         ({}, {"n_threads": 8}, "threads", "8 threads on 4 cores"),
         ({}, {"environment": {"OMP_NUM_THREADS": "1"}}, "threads", "OMP_NUM_THREADS=1"),
-        ({"proc/cpuinfo": "flags : avx2 avx_vnni avx512_bf16"}, {}, "AVX-512", "lacks it"),
+        ({"proc/cpuinfo": "flags : avx2 avx_vnni amx_bf16"}, {}, "AVX-512", "lacks it"),
         ({"proc/cpuinfo": "flags : avx512f avx512_vnni"}, {}, "bf16", "slower than fp32"),
-        ({"proc/cpuinfo": "flags : avx512f avx512_bf16"}, {}, "int8", "gains little"),
+        ({"proc/cpuinfo": "flags : avx512f avx512_bf16 avx512_vnni"}, {}, "AMX", "bf16 gains less"),
+        ({"proc/cpuinfo": "flags : avx512f avx512_bf16 amx_bf16"}, {}, "int8", "gains little"),
         ({"proc/cpuinfo": "Features : asimd asimddp"}, {"architecture": "aarch64"}, "bf16", "slower"),
     ],
 )  # fmt: skip

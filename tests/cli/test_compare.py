@@ -115,6 +115,18 @@ class TestPage:
         assert ended.code == 0
         assert (project / "two.html").is_file()
 
+    def test_never_replaces_a_record(self, trial, project):
+        before = (project / "base/run.json").read_bytes()
+        for name, why in (
+            ("run.json", "expected the name of a page"),
+            ("report.html", "report of a run"),
+        ):
+            ended = trial("compare", "noisy", "base", "--html", f"base/{name}")
+            assert (ended.code, ended.out) == (2, "")
+            assert f"error: --html base/{name}: " in ended.err
+            assert why in ended.err
+        assert (project / "base/run.json").read_bytes() == before
+
     @pytest.mark.parametrize("where", [".", "nowhere/two.html"])
     def test_a_place_that_no_file_can_have_is_refused(self, trial, where):
         refused(trial("compare", "base", "base", "--html", where), "--html")

@@ -281,7 +281,7 @@ class TestGatesWithABaseline:
         )
         head, *rows = self.rows(*gates, comparisons=(compared(),))
         assert [one.partition(" ")[0] for one in head] == [
-            "State", "Cell", "Gate", "Value", "Limit", "Before", "Message",
+            "State", "Cell", "Gate", "Value", "Limit", "Held", "Message",
         ]  # fmt: skip
         base = f"{100 * compared().top1.base:.1f}%"
         assert rows[0][5] == f"{base} {MINUS}2.3 [{MINUS}3.9, {MINUS}0.8] p 0.007"
@@ -337,7 +337,7 @@ class TestAnswers:
         open_one = self.of("plate", 0.001, -0.02, 0.02, "inconclusive", detectable=0.024)
         assert self.answer(better, open_one) == (
             "“bare” is better than “photo” (80.0%) by 3.0 points [1.0, 5.0]; "
-            "of 1 template no difference is shown (one of 2.4 points would have been)."
+            "of 1 template no difference is shown (one of 2.4 points would be, in 80% of cases)."
         )
 
     def test_none_better(self):

@@ -10,6 +10,7 @@ from tests.report.conftest import (
     make_comparison,
     make_dataset,
     make_flip,
+    make_model,
     make_run,
     make_thumbnails,
     render,
@@ -52,6 +53,111 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened, report):
     head.click()
     assert columns(page, "Gates", 1) == ascending[::-1]
     assert page.locator("table.gates th[aria-sort=descending]").count() == 1
+
+
+def values(page, table, column):
+    """What a column of numbers holds, row by row; None where there is none."""
+    return [
+        float(one) if one else None
+        for one in page.locator(f"{table} tbody tr > :nth-child({column + 1})").evaluate_all(
+            "(all) => all.map((one) => one.dataset.value)"
+        )
+    ]
+
+
+def test_numbers_are_sorted_as_numbers_largest_first_and_what_is_missing_comes_last(opened):
+    dataset = make_dataset(class_names=[f"c{i}" for i in range(12)], n_images=77)
+    # recalls of 100, 9.1, 20, 0% ...: as text, 9 would come after 20; the last class has no image
+    rights = (1, 1, 1, 0, 2, 3, 1, 5, 1, 2, 1, 0)
+    totals = (1, 11, 5, 4, 9, 7, 2, 25, 3, 4, 6, 0)
+    confusion = [[0] * 12 for _ in range(12)]
+    for i, (right, total) in enumerate(zip(rights, totals, strict=True)):
+        confusion[i][i] = right
+        confusion[i][(i + 1) % 12] += total - right
+    page = opened(
+        render(make_run([make_cell(dataset=dataset, confusion=tuple(map(tuple, confusion)))]))
+    )
+    table = "table.classes"
+    head = page.locator(f"{table} th button", has_text="Recall")
+    head.click()
+    found = values(page, table, 2)
+    assert found[-1] is None
+    assert found[:-1] == sorted((one for one in found if one is not None), reverse=True)
+    assert len(set(found)) > 6
+    head.click()
+    again = values(page, table, 2)
+    assert again[-1] is None
+    assert again[:-1] == found[:-1][::-1]
+    page.locator(f"{table} th button", has_text="n").first.click()
+    assert values(page, table, 1) == sorted(map(float, totals), reverse=True)
+
+
+def test_rows_of_a_comparison_stay_together_and_a_link_opens_it(opened):
+    cells = [make_cell(template=one) for one in "abc"]
+    comparisons = [
+        make_comparison(
+            kind="template", base=cells[0].id, candidate=cell.id, n_newly_wrong=n, message=f"about {cell.template.id}"
+        )
+        for cell, n in zip(cells[1:], (9, 12), strict=True)
+    ]  # fmt: skip
+    run = make_run(cells, comparisons=tuple(comparisons))
+    page = opened(render(run))
+    table = "table.comparisons"
+    page.locator(f"{table} > thead th button", has_text="Newly wrong").click()
+    bodies = page.locator(f"{table} > tbody")
+    shown = [one.locator("summary").inner_text() for one in bodies.all()]
+    assert shown == ["about c", "about b"]
+    assert [one.locator(":scope > tr").count() for one in bodies.all()] == [2, 2]
+    linked = opened(render(run), fragment="#comparison-2")
+    assert linked.locator("#comparison-2 details").get_attribute("open") is not None
+    assert linked.locator("#comparison-1 details").get_attribute("open") is None
+
+
+def test_rows_of_a_group_stay_below_its_title(opened):
+    models = [make_model(id=one) for one in ("b-model", "a-model")]
+    cells = [make_cell(model=model, template=one) for model in models for one in ("x", "y")]
+    page = opened(render(make_run(cells)))
+    table = page.locator("section#templates table").first
+    table.locator("th button", has_text="Template").click()
+    table.locator("th button", has_text="Template").click()
+    for body in table.locator("tbody").all():
+        assert "group" in (body.locator("tr").first.get_attribute("class") or "")
+        assert body.locator("tr:not(.group) > th").all_inner_texts() == ["y", "x"]
+
+
+def test_the_skip_link_keeps_what_is_shown(opened, report):
+    page = opened(report, fragment="#class=one")
+    page.locator("a.skip").focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_label("Class", exact=True).input_value() == "one"
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_what_a_link_goes_to_is_not_below_the_bars_at_the_top(opened):
+    """However many lines the bar of choices takes: long names make it wrap."""
+    models = [
+        make_model(id=f"a model with a very long name number {i} " + "x" * 40) for i in range(2)
+    ]
+    cells = [
+        make_cell(model=model, template=f"template {one} " + "y" * 30)
+        for model in models
+        for one in "ab"
+    ]
+    page = opened(render(make_run(cells)), viewport={"width": 1000, "height": 700})
+    for anchor in ("templates", "cells", "environment"):
+        page.locator(f"nav a[href='#{anchor}']").click()
+        heading = page.locator(f"#{anchor} h2").bounding_box()
+        bar = page.locator("#filter").bounding_box()
+        at_end = page.evaluate("innerHeight + scrollY >= document.body.scrollHeight - 2")
+        assert at_end or heading["y"] >= bar["y"] + bar["height"]
+
+
+def test_axe_finds_nothing_on_a_partial_run_with_many_cells_missing(opened):
+    cell = make_cell()
+    planned = (cell.id, *(f"digits/tiny/t{i}" for i in range(60)))
+    html = render(make_run([cell], status="partial", planned_cells=planned))
+    found = Axe().run(opened(html, **NARROW))
+    assert [one["id"] for one in found.response["violations"]] == []
 
 
 def test_headings_are_reached_and_used_by_the_keyboard(opened, report):
@@ -143,10 +249,26 @@ def test_hostile_names_run_nothing(opened, hostile):
 
 
 def test_the_command_of_the_run_can_be_copied(opened, report):
-    button = opened(report).locator("pre.command + button")
+    page = opened(report, permissions=["clipboard-read", "clipboard-write"])
+    button = page.locator("pre.command + button")
     assert button.inner_text() == "Copy"
     button.focus()
-    assert button.evaluate("(one) => one === document.activeElement")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('pre.command + button').textContent !== 'Copy'")
+    assert button.inner_text() == "Copied"
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("pre.command").inner_text()
+
+
+def test_where_copying_is_not_allowed_it_says_so(opened, report):
+    page = opened(report)
+    page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }"
+    )
+    button = page.locator("pre.command + button")
+    button.click()
+    page.wait_for_function("document.querySelector('pre.command + button').textContent !== 'Copy'")
+    assert button.inner_text() == "Not allowed: select it"
 
 
 class TestFilter:
@@ -210,7 +332,11 @@ class TestFilter:
         content = page.locator(".gallery").first.evaluate(
             "(one) => getComputedStyle(one, '::after').content"
         )
-        assert content == '"None of the images here is of such a class."'
+        assert content == '"None of the images shown here."'
+        said = page.locator("#filter output").inner_text()
+        assert said.startswith(
+            "There is no class “nothing” here. 5 of 5 cells, 0 classes, 0 images"
+        )
 
     def test_without_scripts_there_is_no_filter_and_all_is_there(self, opened, report):
         page = opened(report, java_script_enabled=False)
@@ -325,4 +451,4 @@ class TestFilter:
         assert page.locator("[data-images]:visible h4").all_inner_texts() == [
             "Newly right Showing 1 of 20, against the baseline."
         ]
-        assert page.locator("#filter output").inner_text() == "1 of 1 cell, 1 image"
+        assert page.locator("#filter output").inner_text() == "1 of 1 cell, 1 image shown"

@@ -12,6 +12,9 @@ from clipeval.records.latency import (
     BatchSweep,
     BenchmarkRecord,
     LatencySummary,
+    ModelSize,
+    PeakMemory,
+    Roof,
     StageProfile,
     Tradeoff,
 )
@@ -40,6 +43,9 @@ from tests.report.conftest import (
 SUMMARY = LatencySummary(
     n=3, median_s=0.0412, low_s=0.0401, high_s=0.0423, q1_s=0.0405, q3_s=0.0421, p90_s=None, p95_s=0.05, p99_s=None
 )  # fmt: skip
+
+
+ROOF = Roof(device="cpu", precision="fp32", n_threads=2, flop_per_s=1.4e11, bytes_per_s=1.5e10)
 
 
 def make_setting(model="tiny", **changes):
@@ -81,7 +87,7 @@ def make_benchmark(model="tiny", **changes):
     benchmark = BenchmarkRecord(
         environment=make_environment(), fingerprint="f" * 64,
         profiles=(make_profile(model=model), make_profile("end_to_end", model, flop_per_byte=None)),
-        sweeps=(sweep,), matrix_peaks={"cpu fp32": 1.4e11}, memory_bandwidths={"cpu": 1.5e10},
+        sweeps=(sweep,), roofs=(ROOF,), models={model: ModelSize(n_parameters=4_000_000, flop_per_image=8.8e9, flop_per_prompt=6e9)},
         tradeoffs=(make_tradeoff(model), make_tradeoff(f"{model}-slow", is_on_front=False)),
     )  # fmt: skip
     return replace(benchmark, **changes)
@@ -101,18 +107,18 @@ class TestPage:
         page = page_of(latency_run(make_gate()), make_benchmark())
         (limit,) = table_rows(page, table_named(page, "Limits on latency"))[1:]
         assert limit == [
-            "✕ fail", "tiny", "encode_image", "cpu fp32 torch, batch 8", "at most 30 ms",
+            "✕ fail", "tiny", "encode_image", "cpu fp32 torch, batch 8, 2 threads", "at most 30 ms",
             "tiny takes 41.2 ms; at most 30 ms",
         ]  # fmt: skip
         first = table_rows(page, table_named(page, "Stage by stage"))[1]
         assert first == [
             "encode_image", "tiny", "cpu fp32 torch, 2 threads", "8", "41.2 ms [40.1 ms, 42.3 ms]", "1.6 ms",
-            "50 ms", "194.2", "61.0%", fmt.DASH,
+            "n too small", "50 ms", "n too small", "194.2", "61.0%", fmt.DASH,
         ]  # fmt: skip
         front = table_rows(page, table_named(page, "Accuracy against latency"))[1:]
         assert [row[-1] for row in front] == [
             "● on the front",
-            "slower or less accurate than another",
+            "another in this batch is faster and as accurate, or as fast and more accurate",
         ]
         assert [
             one.words
@@ -189,6 +195,46 @@ class TestPage:
         assert shape(hostile) == shape("plain")
 
 
+class TestTimings:
+    def row(self, **changes):
+        page = Page(self.html(make_benchmark(profiles=(make_profile(**changes),))))
+        table = table_named(page, "Stage by stage")
+        head, row = table_rows(page, table)
+        return dict(zip((one.partition(" ")[0] for one in head), row, strict=True))
+
+    def html(self, benchmark):
+        run = latency_run()
+        return rendered(run, [make_predictions(cell) for cell in run.cells], (), benchmark)
+
+    def test_quantiles_that_cannot_be_stated_say_so(self):
+        row = self.row()
+        assert (row["p90"], row["p95"], row["p99"]) == ("n too small", "50 ms", "n too small")
+
+    def test_a_gpu_s_own_clock_and_memory_stand_beside_the_wall_and_the_process(self):
+        memory = PeakMemory(
+            rss_bytes=2**30, device_allocated_bytes=2**29, device_reserved_bytes=2**31
+        )
+        row = self.row(device_summary=replace(SUMMARY, median_s=0.039), memory=memory)
+        assert row["GPU"] == "39 ms"
+        assert row["Memory"] == f"{fmt.size(2**30)}, GPU {fmt.size(2**29)} of {fmt.size(2**31)}"
+        assert "GPU" not in self.row()
+
+    def test_what_a_model_costs_by_its_shape(self):
+        page = Page(self.html(make_benchmark()))
+        rows = table_rows(page, table_named(page, "What models cost by their shape"))[1:]
+        assert rows == [["tiny", "4,000,000", "8.8 GFLOP", "6 GFLOP"]]
+
+    def test_a_model_that_competes_with_none_has_no_front(self):
+        page = Page(self.html(make_benchmark(tradeoffs=(make_tradeoff(),))))
+        assert not [one for one in page.all("h3") if one.words == "Accuracy against latency"]
+
+    def test_doubts_stand_beside_the_speed_at_the_top(self):
+        slow = make_profile(drift=-0.87, is_steady=False)
+        page = Page(self.html(make_benchmark(profiles=(slow,))))
+        (speed,) = [one for one in page.all("li") if one.words.startswith("speed")]
+        assert "(cpu fp32, batch 8, unsteady, drifts -87%)" in speed.words
+
+
 class TestCharts:
     def test_every_call_is_drawn_up_to_a_hundred_the_extremes_among_them(self):
         few = distribution_chart([make_profile()])
@@ -204,7 +250,7 @@ class TestCharts:
         assert distribution_chart([make_profile("load", samples_s=(1.0,))]) is None
         assert batch_sweep_chart([]) is None
         assert tradeoff_chart([]) is None
-        assert roofline_chart(make_benchmark(memory_bandwidths={})) is None
+        assert roofline_chart(make_benchmark(roofs=())) is None
         assert roofline_chart(make_benchmark(profiles=())) is None
 
     def test_the_knee_is_named(self):

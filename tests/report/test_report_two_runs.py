@@ -29,7 +29,8 @@ def make_two_runs(**changes):
     found = RunComparison(
         base=RunSide(source="reports/before", suite="digits", created="2026-03-01T10:00:00+00:00"),
         candidate=RunSide(source="reports/after", suite="digits", created="2026-03-02T10:00:00+00:00"),
-        margin=0.01, verdict="fail", comparisons=(comparison,), gates=(make_gate(),),
+        margin=0.01, verdict="fail", comparisons=(comparison,),
+        gates=(make_gate(state="fail"),),
         only_in_base=("digits/tiny/gone",), only_in_candidate=("digits/tiny/new",),
         environment_changes=("torch 2.9 -> 2.10",),
     )  # fmt: skip
@@ -71,10 +72,10 @@ def rendered(found=None, base=BASE, candidate=CANDIDATE):
 
 def test_says_what_became_of_each_cell():
     page = Page(rendered())
-    assert page.one("p", class_="verdict").words == "✕FAILat most 1 point worse, 1 cell compared"
-    (row,) = [
-        row for row in table_rows(page, table_named(page, "With the base run")) if "▼" in row[0]
-    ]
+    assert page.one("p", class_="verdict").words == (
+        "✕FAILa drop of more than 1 point in 1 of 1 cell; 1 cell of the base gone"
+    )
+    (row,) = [row for row in table_rows(page, table_named(page, "With the base")) if "▼" in row[0]]
     assert row[0] == "▼ worse"
     assert row[2].startswith("-2.3 [-3.9, -0.8]".replace("-", "\N{MINUS SIGN}"))
     words = page.one("main").words
@@ -84,6 +85,21 @@ def test_says_what_became_of_each_cell():
         "torch 2.9 -> 2.10",
     ):
         assert text in words
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("pass", "no drop of more than 1 point in 1 cell"),
+        ("inconclusive", "a drop of more than 1 point not ruled out in 1 of 1 cell"),
+    ],
+)
+def test_the_verdict_says_what_it_rests_on_and_each_cell_has_its_own(state, reason):
+    gate = make_gate(state=state, message="top1 0.900 -> 0.877")
+    page = Page(rendered(make_two_runs(verdict=state, gates=(gate,), only_in_base=())))
+    assert page.one("p", class_="verdict").words.endswith(reason)
+    ((mark, cell, message),) = table_rows(page, table_named(page, "Verdicts"))[1:]
+    assert (mark.split()[1], cell, message) == (state, CELL, "top1 0.900 -> 0.877")
 
 
 def test_confusion_is_candidate_less_base_and_better_or_worse():
@@ -155,7 +171,9 @@ class TestImagesThatChangedSides:
             kind="run", candidate="digits/tiny/bare", newly_right=(), n_newly_right=0,
             newly_wrong=(make_flip("s0001", label="one", base="one", candidate="two"),),
         )  # fmt: skip
-        two = make_two_runs(comparisons=(*make_two_runs().comparisons, other))
+        two = make_two_runs(
+            comparisons=(*make_two_runs().comparisons, other), gates=(make_gate(state="fail"),) * 2
+        )
         page = opened(rendered(two))
         shown = "figure.flip:visible"
         assert page.locator(shown).count() == 2  # the second cell is closed

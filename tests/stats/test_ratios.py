@@ -1,5 +1,6 @@
 """Ratios of paired timings: by hand, and by simulation of machines that are not quiet."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -125,14 +126,15 @@ class TestOneProcessThen:
         now = true * np.exp(self.NOISE * random.standard_normal(n))
         return ratio_to_one_process(before, now)
 
-    @pytest.mark.parametrize("n", [24, 32, 240])
+    @pytest.mark.parametrize("n", [40, 48, 80, 240])
     def test_interval_holds_the_truth_as_often_as_it_says_however_many_processes(self, n):
         random = np.random.default_rng(n)
         held = [
             ratio.low <= 1.1 <= ratio.high
-            for ratio in (self.trial(random, 1.1, n) for _ in range(600))
+            for ratio in (self.trial(random, 1.1, n) for _ in range(4000))
         ]
-        assert 0.90 <= np.mean(held) <= 0.975
+        # (K + 1 - 2 ranks) / (K + 1): 95.1, 95.9, 95.1 and 95.9%; 4,000 trials scatter by 0.35
+        assert 0.94 <= np.mean(held) <= 0.97
 
     def test_more_processes_do_not_make_it_sure_of_what_one_cannot_tell(self):
         random = np.random.default_rng(3)
@@ -141,12 +143,31 @@ class TestOneProcessThen:
         assert verdicts.count("pass") <= 15
 
     def test_by_hand(self):
-        ratio = ratio_to_one_process(2.0, [2.0 * f for f in np.linspace(0.9, 1.1, 21)])
+        ratio = ratio_to_one_process(2.0, [2.0 * f for f in np.linspace(0.9, 1.1, 41)])
         assert (ratio.low, ratio.value, ratio.high) == pytest.approx((0.9, 1.0, 1.1))
-        assert process_noise([2.0 * f for f in np.linspace(0.9, 1.1, 21)]) == pytest.approx(
+        assert process_noise([2.0 * f for f in np.linspace(0.9, 1.1, 41)]) == pytest.approx(
             1 / 0.9 - 1
         )
 
-    def test_needs_twenty_processes(self):
-        with pytest.raises(ValueError, match="19 processes; expected at least 20"):
-            ratio_to_one_process(1.0, [1.0] * 19)
+    def test_needs_forty_processes(self):
+        with pytest.raises(ValueError, match="39 processes; expected at least 40"):
+            ratio_to_one_process(1.0, [1.0] * 39)
+
+
+class TestDoubt:
+    """Timings that were never steady pass only with room to spare; beyond the margin they fail all the same."""
+
+    @pytest.mark.parametrize(
+        ("low", "high", "verdict"),
+        [
+            (0.98, 1.04, "pass"),
+            (0.98, 1.06, "inconclusive"),
+            (0.98, 1.2, "inconclusive"),
+            (1.12, 1.2, "fail"),
+        ],
+    )
+    def test_half_of_the_margin_has_to_be_kept(self, low, high, verdict):
+        ratio = Ratio(value=(low + high) / 2, low=low, high=high, n_blocks=8)
+        doubtful = dataclasses.replace(ratio, doubt="17 of 32 processes", is_doubtful=True)
+        assert ratio_verdict(doubtful, margin=0.10) == verdict
+        assert ratio_verdict(ratio, margin=0.10) == ("pass" if high == 1.06 else verdict)

@@ -91,7 +91,22 @@ class TestDrift:
         found = [drift(random.lognormal(0, 0.2, 64)) for _ in range(500)]
         assert sum(one is not None for one in found) <= 3
 
+    @pytest.mark.parametrize("n", [10, 11, 12, 13, 14])
+    def test_a_step_shows_in_as_few_calls_as_are_taken(self, n):
+        """Slow stages get ten calls: only halves that do not overlap can be told from chance then."""
+        calls = [1 + 0.001 * i for i in range(n)]
+        slower = [one + 0.5 * (i >= (n + 1) // 2) for i, one in enumerate(calls)]
+        assert drift(slower) == pytest.approx(0.5, abs=0.02)
+        assert drift(calls) is None  # below 2%
+        assert drift([*slower[::2], *slower[1::2]]) is None
+
+    def test_of_few_calls_it_is_seldom_chance(self):
+        random = np.random.default_rng(2)
+        found = [drift(random.lognormal(0, 0.2, 10)) for _ in range(1000)]
+        assert sum(one is not None for one in found) <= 20  # 2 of 252 orders
+
     def test_of_next_to_nothing_is_none(self):
         assert drift([]) is None
         assert drift([1.0]) is None
-        assert drift(list(itertools.repeat(0.0, 8))) is None
+        assert drift([1.0] * 4 + [2.0] * 5) is None
+        assert drift(list(itertools.repeat(0.0, 12))) is None

@@ -2,7 +2,7 @@
 
 from clipeval.report.charts.accuracy import template_chart
 from clipeval.report.charts.calibration import calibration_chart
-from clipeval.report.charts.distribution import distribution_chart
+from clipeval.report.charts.distribution import distribution_chart, setting_name
 from clipeval.report.charts.drawing import Chart, draw, standalone
 from clipeval.report.charts.history import accuracy_chart, latency_chart
 from clipeval.report.charts.throughput import batch_sweep_chart, roofline_chart
@@ -17,6 +17,7 @@ __all__ = [
     "draw",
     "latency_chart",
     "roofline_chart",
+    "setting_name",
     "standalone",
     "template_chart",
     "tradeoff_chart",

@@ -38,6 +38,7 @@ def accuracy_chart(history: SuiteHistory) -> Chart | None:
                     "low": cell.top1 if cell.low is None else cell.low,
                     "high": cell.top1 if cell.high is None else cell.high,
                     "regression": cell.is_regression,
+                    "same": cell.samples_sha256,
                 }
                 for run in history.runs
                 for cell in run.cells
@@ -53,7 +54,8 @@ def accuracy_chart(history: SuiteHistory) -> Chart | None:
     return draw(
         {"vconcat": panels},
         title="Accuracy over time",
-        summary="Lines are 95% intervals; ▼ is worse than the baseline; dashed is where one was accepted",
+        summary="Upright lines are 95% intervals; ▼ is worse than the baseline; dashed is where one was "
+        "accepted; other images begin a line of their own",
     )
 
 
@@ -73,6 +75,7 @@ def latency_chart(history: SuiteHistory) -> Chart | None:
                     "low": MS_PER_S * (one.median_s if one.low_s is None else one.low_s),
                     "high": MS_PER_S * (one.median_s if one.high_s is None else one.high_s),
                     "regression": one.is_regression,
+                    "same": one.fingerprint,
                 }
             )
     y = {"title": "milliseconds (log scale)", "scale": {"type": "log"}}
@@ -115,7 +118,12 @@ def _panel(
             {
                 "data": {"values": values},
                 "mark": {"type": "line", "strokeWidth": 1.5},
-                "encoding": {"x": x, "y": value, "color": told_apart(names)["color"]},
+                "encoding": {
+                    "x": x,
+                    "y": value,
+                    "color": told_apart(names)["color"],
+                    "detail": {"field": "same", "type": "nominal"},
+                },
             },
             {
                 "data": {"values": values},

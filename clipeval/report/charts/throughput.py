@@ -81,9 +81,12 @@ def roofline_chart(record: BenchmarkRecord) -> Chart | None:
         if one.items_per_s and one.flop_per_item
     ]
     roofs = [
-        (name, peak, record.memory_bandwidths[name.split()[0]])
-        for name, peak in record.matrix_peaks.items()
-        if name.split()[0] in record.memory_bandwidths
+        (
+            f"{one.device} {one.precision}, {count(one.n_threads, 'thread')}",
+            one.flop_per_s,
+            one.bytes_per_s,
+        )
+        for one in record.roofs
     ]
     if not points or not roofs:
         return None

@@ -96,6 +96,7 @@ function applyFilter(unknown = []) {
   const isActive = FIELDS.some((name) => wanted[name]);
   if (isActive && shown.length <= 3) for (const cell of shown) cell.open = true;
   const said = unknown.map(([name, value]) => `There is no ${name} \u201c${value}\u201d here.`);
+  if (wanted.class && !hasClass(wanted.class)) said.push(`There is no class \u201c${wanted.class}\u201d here.`);
   if (isActive) said.push(account(cells.length, shown, wanted));
   filter.querySelector("output").textContent = said.join(" ");
 }
@@ -121,6 +122,11 @@ function classMatcher(text) {
   return (name) => unbroken(name).toLowerCase().includes(part);
 }
 
+function hasClass(text) {
+  const matches = classMatcher(text);
+  return [...document.getElementById("filter-classes").options].some((one) => matches(one.value));
+}
+
 function unbroken(text) {
   return text.replace(/[\r\n]/g, "");
 }
@@ -132,7 +138,7 @@ function account(nCells, shown, wanted) {
   const images = new Set(shown.flatMap((cell) => (
     [...cell.querySelectorAll(isShown)].map((one) => `${cell.dataset.dataset}\n${one.dataset.sample}`)
   )));
-  const said = several(images.size, "image", "images");
+  const said = `${several(images.size, "image", "images")} shown`;
   if (!wanted.class || !document.querySelector("table.classes")) return `${cells}, ${said}`;
   const rows = shown.flatMap((cell) => [...cell.querySelectorAll("table.classes tr[data-class]:not([hidden])")]);
   const classes = new Set(rows.map((row) => row.dataset.class)).size;
@@ -192,7 +198,7 @@ function show(id) {
 
 function follow() {
   const at = readHash();
-  if (show(at) || !location.hash.includes("=")) return;
+  if (show(at) || address("") === "#") return;
   const first = document.querySelector("details.cell:not([hidden])");
   if (first) first.scrollIntoView();
 }
@@ -202,15 +208,24 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.('a[href^="#"]');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const href = link.getAttribute("href");
-  if (link.classList.contains("skip")) return;
   event.preventDefault();
+  if (link.classList.contains("skip")) return show(href.slice(1));
   const isView = href.includes("=");
   const isHidden = !isView && document.getElementById(href.slice(1))?.closest("[hidden]");
   history.pushState(null, "", isView || isHidden ? href : address(href.slice(1)));
   follow();
 });
 
+// What a link goes to must not lie below the bars that stick to the top, however many lines they take.
+function leaveRoom() {
+  const bars = [...document.querySelectorAll("nav, .filter")].filter((one) => getComputedStyle(one).position === "sticky");
+  const height = bars.reduce((sum, one) => sum + one.offsetHeight, 0);
+  document.documentElement.style.scrollPaddingTop = `${height + 16}px`;
+}
+
 if (filter) prepareFilter();
+leaveRoom();
+addEventListener("resize", leaveRoom);
 addEventListener("popstate", follow);
 follow();
 
@@ -220,8 +235,12 @@ for (const command of document.querySelectorAll("pre.command")) {
   button.type = "button";
   button.textContent = "Copy";
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(command.textContent);
-    button.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(command.textContent);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed: select it";
+    }
   });
   if (navigator.clipboard) command.after(button);
 }

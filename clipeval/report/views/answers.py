@@ -25,8 +25,10 @@ def template_answer(
     if len(scored) < 2:  # noqa: PLR2004 (one template is no comparison)
         return ""
     of_reference = next((cell for cell in scored if cell.template.id == reference), None)
-    if of_reference is None or not comparisons:
-        return _untested(scored)
+    if of_reference is None:
+        return _untested(scored, "nothing was tested: name a reference template to compare them")
+    if not comparisons:
+        return _untested(scored, "they were not compared with one another")
     names = {cell.id: cell.template.id for cell in scored}
     subject = f"“{reference}” ({_top1(of_reference)})"
     better = [one for one in comparisons if one.conclusion == "better"]
@@ -58,17 +60,17 @@ def _undecided(comparisons: Sequence[Comparison]) -> list[str]:
         return []
     seen = fmt.points_apart(max(one.detectable for one in open_ones))
     of = count(len(open_ones), "template")
-    return [f"of {of} no difference is shown (one of {seen} points would have been)"]
+    return [f"of {of} no difference is shown (one of {seen} points would be, in 80% of cases)"]
 
 
-def _untested(scored: Sequence[CellResult]) -> str:
+def _untested(scored: Sequence[CellResult], why: str) -> str:
     best = max(scored, key=lambda cell: cell.metrics["top1"].value)
     worst = min(scored, key=lambda cell: cell.metrics["top1"].value)
     if best.metrics["top1"].value == worst.metrics["top1"].value:
         return f"All {len(scored)} templates have a top-1 accuracy of {_top1(best)}."
     return (
         f"Top-1 runs from {_top1(worst)} with “{worst.template.id}” to {_top1(best)} with "
-        f"“{best.template.id}”; nothing was tested: name a reference template to compare them."
+        f"“{best.template.id}”; {why}."
     )
 
 

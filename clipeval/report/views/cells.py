@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clipeval.records import CalibrationBin, CellResult, Comparison, Notice, Predictions
+from clipeval.records import (
+    CalibrationBin,
+    CellResult,
+    Comparison,
+    ConfusedPair,
+    Notice,
+    Predictions,
+)
 from clipeval.records.precision_costs import cost_sentence
 from clipeval.report import format as fmt
 from clipeval.report.charts import Chart, calibration_chart
@@ -34,7 +42,9 @@ class PairRow:
     share: Number
     """Of the images of the true class."""
     link: str
-    """Shows images of this kind alone."""
+    """Shows images of this kind alone; empty if the page has none."""
+    n_shown: str
+    """How many images of this kind the page has, where that is not all; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +102,7 @@ def cell_view(
     thumbnails: ThumbnailIndex,
     compared: Comparison | None,
     has_chart: bool,
+    n_images: int,
 ) -> CellView:
     """Build the section of one cell.
 
@@ -103,10 +114,14 @@ def cell_view(
         thumbnails: of images.
         compared: the comparison that says most about the cell; None if it was not compared.
         has_chart: whether its calibration is drawn; the table has it anyway.
+        n_images: of a gallery, at most.
     Raises:
         StoreError: the predictions do not fit the cell.
     """
     against = HELD_AGAINST[compared.kind] if compared else ""
+    shown = galleries(
+        cell, predictions, thumbnails, limit=n_images, compared=compared, against=against
+    )
     n_wrong = sum(map(sum, cell.confusion)) - sum(row[i] for i, row in enumerate(cell.confusion))
     return CellView(
         anchor=cell_anchor(position),
@@ -120,14 +135,16 @@ def cell_view(
         top1=metric("top1", cell.metrics["top1"]) if "top1" in cell.metrics else None,
         wrong=f"{count(n_wrong)} of {count(cell.dataset.n_images, 'image')} wrong",
         metrics=tuple(metric(key, value) for key, value in cell.metrics.items()),
-        classes=class_table(cell, compared, against=against) if cell.per_class else None,
+        classes=class_table(cell, compared, against=against) if len(cell.per_class) > 1 else None,
         heat_map=heat_map(cell),
         confusion_change=change_matrix(compared) if compared else None,
-        pairs=_pair_rows(cell, cell_anchor(position)),
+        pairs=_pair_rows(cell, cell_anchor(position), shown),
         n_more_pairs=_n_pairs(cell) - min(len(cell.confused_pairs), MAX_PAIRS),
-        galleries=galleries(cell, predictions, thumbnails, compared=compared, against=against),
+        galleries=shown,
         lacks_predictions=predictions is None and n_wrong > 0,
-        calibration=tuple(_bin_row(one) for one in cell.calibration if one.n_images),
+        calibration=tuple(_bin_row(one) for one in cell.calibration if one.n_images)
+        if len(cell.dataset.class_names) > 1
+        else (),
         calibration_chart=calibration_chart(cell) if has_chart else None,
         similarity=similarity_map(cell, thumbnails),
         prompts=prompts_view(cell),
@@ -138,17 +155,27 @@ def cell_view(
     )
 
 
-def _pair_rows(cell: CellResult, anchor: str) -> tuple[PairRow, ...]:
+def _pair_rows(cell: CellResult, anchor: str, shown: Sequence[Gallery]) -> tuple[PairRow, ...]:
     n_of = {one.name: one.n for one in cell.per_class}
+    images = {one.sample_id: one for gallery in shown for one in gallery.shown}
+    n_shown = Counter((one.true, one.predicted) for one in images.values() if not one.is_right)
     return tuple(
-        PairRow(
-            true=pair.true,
-            predicted=pair.predicted,
-            n=integer(pair.n_images),
-            share=number("recall", pair.n_images / n if (n := n_of.get(pair.true, 0)) else None),
-            link=pair_link(cell, anchor, true=pair.true, predicted=pair.predicted),
-        )
+        _pair_row(cell, anchor, pair, n_of.get(pair.true, 0), n_shown[pair.true, pair.predicted])
         for pair in cell.confused_pairs[:MAX_PAIRS]
+    )
+
+
+def _pair_row(
+    cell: CellResult, anchor: str, pair: ConfusedPair, n_of_class: int, n_shown: int
+) -> PairRow:
+    is_partial = 0 < n_shown < pair.n_images
+    return PairRow(
+        true=pair.true,
+        predicted=pair.predicted,
+        n=integer(pair.n_images),
+        share=number("recall", pair.n_images / n_of_class if n_of_class else None),
+        link=pair_link(cell, anchor, true=pair.true, predicted=pair.predicted) if n_shown else "",
+        n_shown=f"{count(n_shown)} shown" if is_partial else "",
     )
 
 

@@ -95,8 +95,10 @@ class ComparisonDetails:
     flips: tuple[FlipList, ...]
 
 
-def comparison_details(comparison: Comparison, thumbnails: ThumbnailIndex) -> ComparisonDetails:
-    """Gather what a comparison opens to."""
+def comparison_details(
+    comparison: Comparison, thumbnails: ThumbnailIndex, *, n_images: int = MAX_SHOWN
+) -> ComparisonDetails:
+    """Gather what a comparison opens to, with at most so many images of either kind."""
     ordered = sorted(comparison.per_class, key=lambda one: (one.adjusted_p, one.difference))
     moved = [one for one in ordered if one.n_newly_wrong or one.n_newly_right]
     shown = (moved or ordered)[:MAX_CLASSES]
@@ -108,7 +110,7 @@ def comparison_details(comparison: Comparison, thumbnails: ThumbnailIndex) -> Co
         classes=tuple(_class_row(one, scale) for one in shown),
         class_scale=scale.text,
         n_more_classes=len(ordered) - len(shown),
-        flips=_flip_lists(comparison, thumbnails),
+        flips=_flip_lists(comparison, thumbnails, n_images),
     )
 
 
@@ -173,18 +175,24 @@ def _class_row(one: ClassDifference, scale: Scale) -> ClassRow:
     )
 
 
-def _flip_lists(comparison: Comparison, thumbnails: ThumbnailIndex) -> tuple[FlipList, ...]:
+def _flip_lists(
+    comparison: Comparison, thumbnails: ThumbnailIndex, n_images: int
+) -> tuple[FlipList, ...]:
     def views(flips: Sequence[Flip], *, is_wrong: bool) -> tuple[FlipView, ...]:
         return tuple(
             _flip(flip, flip.candidate if is_wrong else flip.base, comparison.dataset, thumbnails)
-            for flip in flips[:MAX_SHOWN]
+            for flip in flips[:n_images]
         )
 
     wrong = views(comparison.newly_wrong, is_wrong=True)
     right = views(comparison.newly_right, is_wrong=False)
+    is_of_versions = comparison.kind in ("baseline", "run")
+    what_before = (
+        "what it was taken for before" if is_of_versions else "what the reference takes it for"
+    )
     lists = (
         ("Newly wrong", "what it is taken for now", comparison.n_newly_wrong, wrong),
-        ("Newly right", "what it was taken for before", comparison.n_newly_right, right),
+        ("Newly right", what_before, comparison.n_newly_right, right),
     )
     return tuple(
         FlipList(

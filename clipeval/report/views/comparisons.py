@@ -15,7 +15,7 @@ from clipeval.report.views.baseline import (
     holdout_views,
 )
 from clipeval.report.views.comparison_details import ComparisonDetails, comparison_details
-from clipeval.report.views.galleries import ThumbnailIndex
+from clipeval.report.views.galleries import ThumbnailIndex, shown_of_each
 from clipeval.report.views.grouping import anchors_of, comparison_anchor
 from clipeval.report.views.moved import against_words, mark_of, word_of
 from clipeval.report.views.numbers import (
@@ -31,9 +31,13 @@ from clipeval.report.views.numbers import (
 )
 from clipeval.wording import count, probability
 
+MAX_PICTURED = 20
+"""Comparisons up to which flips have pictures here, too; in the sections of their cells they always do."""
+MAX_FLIPS_ON_PAGE = 400
+"""Images of all lists of flips together."""
 _KINDS: tuple[tuple[ComparisonKind, str], ...] = (
     ("baseline", "With the baseline"),
-    ("run", "With the base run"),
+    ("run", "With the base"),
     ("model", "With the reference model"),
     ("template", "With the reference template"),
 )
@@ -76,6 +80,9 @@ class ComparisonTable:
     title: str
     scale: str
     """What the ends of the plots stand for."""
+    then: str
+    """What the first side is called: `before`, or `reference`."""
+    now: str
     rows: tuple[ComparisonRow, ...]
 
 
@@ -90,9 +97,13 @@ class ComparisonsView:
 
 def comparisons_view(record: RunRecord, thumbnails: ThumbnailIndex) -> ComparisonsView | None:
     """Show all comparisons, holdouts and the baseline; None if there is nothing of the kind."""
-    anchors = anchors_of(record.cells)
+    beside = _Beside(
+        anchors=anchors_of(record.cells),
+        thumbnails=thumbnails if len(record.comparisons) <= MAX_PICTURED else {},
+        n_images=shown_of_each(2 * len(record.comparisons), on_page=MAX_FLIPS_ON_PAGE),
+    )
     tables = tuple(
-        _table(title, found, anchors, thumbnails)
+        _table(title, found, beside)
         for kind, title in _KINDS
         if (found := [(i, one) for i, one in enumerate(record.comparisons) if one.kind == kind])
     )
@@ -111,30 +122,34 @@ def run_table(comparisons: Sequence[Comparison], anchors: Mapping[str, str]) -> 
         anchors: the id of the section of each candidate that has one, by cell id.
     """
     without_images = [replace(one, newly_wrong=(), newly_right=()) for one in comparisons]
-    return _table("With the base run", list(enumerate(without_images)), anchors, {})
+    beside = _Beside(anchors=anchors, thumbnails={}, n_images=0)
+    return _table("With the base", list(enumerate(without_images)), beside)
 
 
-def _table(
-    title: str,
-    found: Sequence[tuple[int, Comparison]],
-    anchors: Mapping[str, str],
-    thumbnails: ThumbnailIndex,
-) -> ComparisonTable:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Beside:
+    """What of the page rows need beside their comparison."""
+
+    anchors: Mapping[str, str]
+    """Of the sections of cells, by cell id."""
+    thumbnails: ThumbnailIndex
+    n_images: int
+    """Of a list of flips, at most."""
+
+
+def _table(title: str, found: Sequence[tuple[int, Comparison]], beside: _Beside) -> ComparisonTable:
     scale = signed_scale(end for _, one in found for end in (one.top1.low, one.top1.high))
+    is_of_versions = any(one.kind in ("baseline", "run") for _, one in found)
     return ComparisonTable(
         title=title,
         scale=scale.text,
-        rows=tuple(_row(i, one, scale, anchors, thumbnails) for i, one in found),
+        then="before" if is_of_versions else "reference",
+        now="now" if is_of_versions else "this",
+        rows=tuple(_row(i, one, scale, beside) for i, one in found),
     )
 
 
-def _row(
-    position: int,
-    comparison: Comparison,
-    scale: Scale,
-    anchors: Mapping[str, str],
-    thumbnails: ThumbnailIndex,
-) -> ComparisonRow:
+def _row(position: int, comparison: Comparison, scale: Scale, beside: _Beside) -> ComparisonRow:
     top1, p = comparison.top1, comparison.p_value
     flip_rate, detectable = comparison.negative_flip_rate, comparison.detectable
     return ComparisonRow(
@@ -143,7 +158,7 @@ def _row(
         mark=mark_of(comparison),
         word=word_of(comparison),
         candidate=comparison.candidate,
-        candidate_anchor=anchors.get(comparison.candidate, ""),
+        candidate_anchor=beside.anchors.get(comparison.candidate, ""),
         against=against_words(comparison, str),
         n_images=integer(comparison.n_images),
         groups="" if comparison.n_groups is None else count(comparison.n_groups, "group"),
@@ -158,13 +173,17 @@ def _row(
         flip_rate=Number(fmt.percent(flip_rate), exact(flip_rate)),
         detectable=Number(fmt.points_apart(detectable), exact(detectable)),
         message=comparison.message or word_of(comparison),
-        details=comparison_details(comparison, thumbnails),
+        details=comparison_details(comparison, beside.thumbnails, n_images=beside.n_images),
     )
 
 
 def _q_text(comparison: Comparison) -> str:
     q = comparison.q_value
-    return "" if q is None else f"q {probability(q)} of {comparison.n_compared}"
+    return (
+        ""
+        if q is None or comparison.n_compared == 1
+        else f"q {probability(q)} of {comparison.n_compared}"
+    )
 
 
 def _reproduction(comparison: Comparison) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from clipeval.records import Comparison, Flip, Predictions
 from clipeval.records.run_comparisons import RunImages
 from clipeval.report.views.confusion_change import ChangeMatrix, change_matrix
 from clipeval.report.views.galleries import (
-    MAX_SHOWN,
     Guess,
     ThumbnailIndex,
     check_classes,
@@ -18,6 +17,7 @@ from clipeval.report.views.galleries import (
     guesses,
     image_uri,
     index_thumbnails,
+    shown_of_each,
 )
 from clipeval.report.views.numbers import ABSENT, Number
 from clipeval.wording import count
@@ -95,6 +95,7 @@ def changed_cells(
     comparisons: Sequence[Comparison], base: RunImages, candidate: RunImages
 ) -> tuple[ChangedCell, ...]:
     """Show every cell of which something changed; the first one is open."""
+    n_images = shown_of_each(2 * len(comparisons))
     thumbnails = [index_thumbnails(one.thumbnails) for one in (base, candidate)]
     changed: list[ChangedCell] = []
     for number, one in enumerate(comparisons, start=1):
@@ -103,7 +104,7 @@ def changed_cells(
             _side("base", one.base, base, thumbnails[0]),
             _side("candidate", one.candidate, candidate, thumbnails[1]),
         )
-        galleries = _galleries(one, sides)
+        galleries = _galleries(one, sides, n_images)
         if matrix is None and not galleries:
             continue
         changed.append(
@@ -136,13 +137,21 @@ def _side(run: str, cell: str, images: RunImages, thumbnails: ThumbnailIndex) ->
     )
 
 
-def _galleries(comparison: Comparison, sides: tuple[_Side, _Side]) -> tuple[FlipGallery, ...]:
+def _galleries(
+    comparison: Comparison, sides: tuple[_Side, _Side], n_images: int
+) -> tuple[FlipGallery, ...]:
     found: tuple[tuple[FlipSelection, int, Sequence[Flip]], ...] = (
         ("newly wrong", comparison.n_newly_wrong, comparison.newly_wrong),
         ("newly right", comparison.n_newly_right, comparison.newly_right),
     )
     return tuple(
-        _gallery(selection, n, flips, comparison.dataset, sides)
+        _gallery(
+            selection,
+            n,
+            _pictured_first(flips, comparison.dataset, sides)[:n_images],
+            comparison.dataset,
+            sides,
+        )
         for selection, n, flips in found
         if flips
     )
@@ -155,19 +164,22 @@ def _gallery(
     dataset: str,
     sides: tuple[_Side, _Side],
 ) -> FlipGallery:
-    """Show those first of which there is a picture, else in the order of the comparison."""
-    ordered = sorted(
-        flips,
-        key=lambda flip: all((dataset, flip.sample_id) not in one.thumbnails for one in sides),
-    )
     shown = tuple(
-        _image(flip, dataset, sides, is_wrong_now=selection == "newly wrong")
-        for flip in ordered[:MAX_SHOWN]
+        _image(flip, dataset, sides, is_wrong_now=selection == "newly wrong") for flip in flips
     )
     which = "All" if len(shown) == n else f"Showing {len(shown)} of"
     return FlipGallery(
         selection=selection, title=selection.capitalize(), note=f"{which} {count(n)}.", shown=shown
     )
+
+
+def _pictured_first(flips: Sequence[Flip], dataset: str, sides: tuple[_Side, _Side]) -> list[Flip]:
+    """Put those first of which there is a picture, else in the order of the comparison."""
+
+    def has_none(flip: Flip) -> bool:
+        return all((dataset, flip.sample_id) not in one.thumbnails for one in sides)
+
+    return sorted(flips, key=has_none)
 
 
 def _image(

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from clipeval.errors import StoreError
+from clipeval.metrics import telling_mistakes
 from clipeval.records import CellResult, Comparison, Flip, Predictions, Thumbnail
 from clipeval.report import format as fmt
 from clipeval.report.views.numbers import Number, exact
@@ -19,6 +20,9 @@ from clipeval.wording import count
 MAX_SHOWN = 24
 """Mistakes, as many as the engine keeps thumbnails of; the page says how many there are in all."""
 MAX_LEAST_SURE = 12
+MAX_ON_PAGE = 1000
+"""Images of all galleries together: a page of a hundred cells shows fewer of each."""
+MIN_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class ShownImage:
     is_right: bool
     before: str
     """What it was taken for by what the cell is held against; empty where that does not matter."""
+    by: str
+    """Who took it for that: `before`, `reference`."""
     confidence: Number
     sample_id: str
     path: str
@@ -87,6 +93,7 @@ def galleries(
     predictions: Predictions | None,
     thumbnails: ThumbnailIndex,
     *,
+    limit: int = MAX_SHOWN,
     compared: Comparison | None = None,
     against: str = "",
 ) -> tuple[Gallery, ...]:
@@ -96,6 +103,7 @@ def galleries(
         cell: the cell.
         predictions: what it said of each image.
         thumbnails: of images.
+        limit: images of a gallery at most, see shown_of_each.
         compared: with what the cell is held against, if it is.
         against: what that is, in a few words.
     Raises:
@@ -104,71 +112,101 @@ def galleries(
     if predictions is None:
         return ()
     check_classes(predictions, n_classes=len(cell.dataset.class_names))
-    found = [_mistakes(cell, predictions, thumbnails)]
+    maker = _GalleryMaker(cell=cell, predictions=predictions, thumbnails=thumbnails, limit=limit)
+    found = [maker.mistakes()]
     if compared is not None:
         wrong, right = compared.newly_wrong, compared.newly_right
+        is_past = compared.kind in ("baseline", "run")
+        by = "before" if is_past else "reference"
         found += [
-            _flipped("newly wrong", cell, predictions, thumbnails, wrong, compared.n_newly_wrong, against),
-            _flipped("newly right", cell, predictions, thumbnails, right, compared.n_newly_right, against),
-        ]  # fmt: skip
-    found.append(_least_sure(cell, predictions, thumbnails))
+            maker.flipped("newly wrong", wrong, compared.n_newly_wrong, against=against, by=by),
+            maker.flipped("newly right", right, compared.n_newly_right, against=against, by=by),
+        ]
+    found.append(maker.least_sure())
     return tuple(gallery for gallery in found if gallery is not None)
 
 
-def _mistakes(
-    cell: CellResult, predictions: Predictions, thumbnails: ThumbnailIndex
-) -> Gallery | None:
-    wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    if not len(wrong):
-        return None
-    order = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")]
-    shown = tuple(_image(cell, predictions, i, thumbnails) for i in order[:MAX_SHOWN].tolist())
-    if len(shown) < len(wrong):
-        note = f"Showing {len(shown)} of {count(len(wrong))}, most confident first."
-    else:
-        note = f"All {len(wrong)}, most confident first." if len(wrong) > 1 else ""
-    return Gallery(selection="misclassified", title="Misclassified", note=note, shown=shown)
+def shown_of_each(n_galleries: int, *, on_page: int = MAX_ON_PAGE) -> int:
+    """Return how many images each of so many galleries may show, so that the page stays small."""
+    return max(MIN_SHOWN, min(MAX_SHOWN, on_page // max(1, n_galleries)))
 
 
-def _flipped(
-    selection: Selection,
-    cell: CellResult,
-    predictions: Predictions,
-    thumbnails: ThumbnailIndex,
-    flips: Sequence[Flip],
-    n_flips: int,
-    against: str,
-) -> Gallery | None:
-    """Show images that only one of two sides has right, those first that the cell is surest about."""
-    position = {sample_id: i for i, sample_id in enumerate(predictions.sample_ids)}
-    known = [flip for flip in flips if flip.sample_id in position]
-    pictured = [one for one in known if (cell.dataset.key, one.sample_id) in thumbnails]
-    known = (pictured or known)[:MAX_SHOWN]
-    if not known:
-        return None
-    shown = tuple(
-        _image(cell, predictions, position[flip.sample_id], thumbnails, before=flip.base)
-        for flip in known
-    )
-    which = "All" if len(shown) == n_flips else f"Showing {len(shown)} of"
-    return Gallery(
-        selection=selection,
-        title=selection.capitalize(),
-        note=f"{which} {count(n_flips)}, against {against}.",
-        shown=shown,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _GalleryMaker:
+    """Chooses images of one cell."""
 
+    cell: CellResult
+    predictions: Predictions
+    thumbnails: ThumbnailIndex
+    limit: int
 
-def _least_sure(
-    cell: CellResult, predictions: Predictions, thumbnails: ThumbnailIndex
-) -> Gallery | None:
-    """Show the images of least confidence, right or wrong; None if thumbnails of most were not kept."""
-    order = np.argsort(predictions.confidence, kind="stable")[:MAX_LEAST_SURE].tolist()
-    shown = tuple(_image(cell, predictions, i, thumbnails) for i in order)
-    if 2 * sum(one.image_uri is not None for one in shown) <= len(shown):
-        return None
-    note = f"{len(shown)} of {count(len(predictions.sample_ids))}, least confident first."
-    return Gallery(selection="least sure", title="Least sure", note=note, shown=shown)
+    def mistakes(self) -> Gallery | None:
+        """Show what the cell got wrong; None if nothing."""
+        found = self.predictions
+        n_wrong = int((found.predicted != found.labels).sum())
+        if not n_wrong:
+            return None
+        chosen = telling_mistakes(
+            predicted=found.predicted,
+            labels=found.labels,
+            confidence=found.confidence,
+            n=self.limit,
+        )
+        shown = tuple(self._image(i) for i in chosen.tolist())
+        if len(shown) < n_wrong:
+            note = f"Showing {len(shown)} of {count(n_wrong)}, most confident first."
+        else:
+            note = f"All {n_wrong}, most confident first." if n_wrong > 1 else ""
+        return Gallery(selection="misclassified", title="Misclassified", note=note, shown=shown)
+
+    def flipped(
+        self, selection: Selection, flips: Sequence[Flip], n_flips: int, *, against: str, by: str
+    ) -> Gallery | None:
+        """Show images that only one of two sides has right, those first that the cell is surest about."""
+        position = {sample_id: i for i, sample_id in enumerate(self.predictions.sample_ids)}
+        known = [flip for flip in flips if flip.sample_id in position]
+        dataset = self.cell.dataset.key
+        pictured = [one for one in known if (dataset, one.sample_id) in self.thumbnails]
+        known = (pictured or known)[: self.limit]
+        if not known:
+            return None
+        shown = tuple(
+            self._image(position[flip.sample_id], before=flip.base, by=by) for flip in known
+        )
+        which = "All" if len(shown) == n_flips else f"Showing {len(shown)} of"
+        return Gallery(
+            selection=selection,
+            title=selection.capitalize(),
+            note=f"{which} {count(n_flips)}, against {against}.",
+            shown=shown,
+        )
+
+    def least_sure(self) -> Gallery | None:
+        """Show images of least confidence, right or wrong; None if thumbnails of most were not kept."""
+        found = self.predictions
+        n_shown = min(MAX_LEAST_SURE, self.limit)
+        order = np.argsort(found.confidence, kind="stable")[:n_shown].tolist()
+        shown = tuple(self._image(i) for i in order)
+        if 2 * sum(one.image_uri is not None for one in shown) <= len(shown):
+            return None
+        note = f"{len(shown)} of {count(len(found.sample_ids))}, least confident first."
+        return Gallery(selection="least sure", title="Least sure", note=note, shown=shown)
+
+    def _image(self, i: int, *, before: str = "", by: str = "") -> ShownImage:
+        found, names = self.predictions, self.cell.dataset.class_names
+        true = int(found.labels[i])
+        return ShownImage(
+            image_uri=image_uri(self.thumbnails, self.cell.dataset.key, found.sample_ids[i]),
+            true=names[true],
+            predicted=names[int(found.predicted[i])],
+            is_right=int(found.predicted[i]) == true,
+            before=before,
+            by=by,
+            confidence=confidence_of(found, i),
+            sample_id=found.sample_ids[i],
+            path=found.paths[i],
+            guesses=guesses(names, found, i),
+        )
 
 
 def check_classes(predictions: Predictions, *, n_classes: int) -> None:
@@ -180,29 +218,6 @@ def check_classes(predictions: Predictions, *, n_classes: int) -> None:
                 f"but its data set has classes 0 to {n_classes - 1}; "
                 "predictions.parquet and run.json are not of the same run"
             )
-
-
-def _image(
-    cell: CellResult,
-    predictions: Predictions,
-    i: int,
-    thumbnails: ThumbnailIndex,
-    *,
-    before: str = "",
-) -> ShownImage:
-    names = cell.dataset.class_names
-    true = int(predictions.labels[i])
-    return ShownImage(
-        image_uri=image_uri(thumbnails, cell.dataset.key, predictions.sample_ids[i]),
-        true=names[true],
-        predicted=names[int(predictions.predicted[i])],
-        is_right=int(predictions.predicted[i]) == true,
-        before=before,
-        confidence=confidence_of(predictions, i),
-        sample_id=predictions.sample_ids[i],
-        path=predictions.paths[i],
-        guesses=guesses(names, predictions, i),
-    )
 
 
 def confidence_of(predictions: Predictions, i: int) -> Number:

@@ -21,7 +21,7 @@ WORDS: dict[Conclusion, str] = {
 }
 HELD_AGAINST: dict[ComparisonKind, str] = {
     "baseline": "the baseline",
-    "run": "the base run",
+    "run": "the base",
     "model": "the reference model",
     "template": "the reference template",
 }
@@ -99,15 +99,15 @@ def against_words(comparison: Comparison, quote: Quote) -> str:
     has_own_name = comparison.base != comparison.candidate
     if comparison.kind == "baseline":
         return f"baseline (then {quote(comparison.base)})" if has_own_name else "baseline"
-    return quote(comparison.base) if has_own_name else "the base run"
+    return quote(comparison.base) if has_own_name else "the base"
 
 
 def significant(per_class: Sequence[ClassDifference], *, sign: int) -> tuple[ClassDifference, ...]:
-    """Return the classes that moved one way by more than chance, the surest first."""
+    """Return the classes that moved one way by more than chance, those first that moved most."""
     found = [
         one for one in per_class if one.adjusted_p < SIGNIFICANCE and sign * one.difference > 0
     ]
-    return tuple(sorted(found, key=lambda one: (one.adjusted_p, -abs(one.difference))))
+    return tuple(sorted(found, key=lambda one: (-abs(one.difference), one.adjusted_p)))
 
 
 def _has_moved(comparison: Comparison) -> bool:

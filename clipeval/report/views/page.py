@@ -19,7 +19,7 @@ from clipeval.report.views.account import (
 )
 from clipeval.report.views.cells import CellView, cell_view
 from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
-from clipeval.report.views.galleries import ThumbnailIndex, index_thumbnails
+from clipeval.report.views.galleries import ThumbnailIndex, index_thumbnails, shown_of_each
 from clipeval.report.views.gates import GateTable, gate_table
 from clipeval.report.views.latency import LatencyView, latency_view
 from clipeval.report.views.moved import held_against
@@ -36,6 +36,7 @@ from clipeval.report.views.verdict import (
 from clipeval.wording import count
 
 MAX_ANSWERS = 5
+GALLERIES_OF_A_CELL = 4
 MAX_CALIBRATION_CHARTS = 40
 """Cells whose calibration is drawn; further ones have it as a table."""
 
@@ -83,6 +84,8 @@ class Page:
     environment_changes: tuple[str, ...]
     """Since the baseline was made."""
     command: str
+    has_classes: bool
+    """Whether any data set has more than one, between which one may choose."""
     clipeval: str
 
 
@@ -129,6 +132,7 @@ def build_page(
         environment=environment_facts(record.environment),
         environment_changes=record.baseline.changes if record.baseline else (),
         command=command(record.environment.argv),
+        has_classes=any(len(cell.dataset.class_names) > 1 for cell in record.cells),
         clipeval=record.environment.clipeval,
     )
 
@@ -156,6 +160,7 @@ def _cells(
 ) -> tuple[CellView, ...]:
     """Build all sections; the first one of each data set is open."""
     seen: set[str] = set()
+    n_images = shown_of_each(GALLERIES_OF_A_CELL * len(record.cells))
     compared = held_against(record)
     views = []
     for position, cell in enumerate(record.cells):
@@ -170,6 +175,7 @@ def _cells(
                 thumbnails=thumbnails,
                 compared=compared.get(cell.id),
                 has_chart=position < MAX_CALIBRATION_CHARTS,
+                n_images=n_images,
             )
         )
     return tuple(views)

@@ -90,7 +90,8 @@ def alarms(record: RunRecord) -> tuple[Alarm, ...]:
     """List what casts doubt on the whole run."""
     found = []
     missing = missing_cells(record)
-    if missing or record.status == "partial":
+    has_ended_early = record.status == "partial" and not (record.errors or record.comparisons)
+    if missing or has_ended_early:
         text = (
             f"{len(missing)} of {count(len(record.planned_cells), 'cell')} "
             f"{'is' if len(missing) == 1 else 'are'} missing."
