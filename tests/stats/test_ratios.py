@@ -19,7 +19,7 @@ from clipeval.stats.ratios import (
 MARGIN = 0.10
 
 
-def noisy_log_ratios(random, *, n_blocks, slowdown):
+def noisy_log_ratios(random, *, n_blocks, slowdown, noise=0.02):
     """Blocks A, B, B, A of a machine with heavy tails, a drift, and steps between two speeds.
 
     Each number stands for the median of a process's calls, whose noise is what is left of theirs.
@@ -32,8 +32,8 @@ def noisy_log_ratios(random, *, n_blocks, slowdown):
             if random.random() < 0.05:  # another clock speed from here on
                 speed = random.choice([0.0, 0.06])
             speed += drift
-            noise = 0.02 * random.standard_t(df=3)
-            four.append(math.exp(speed + noise) * (1 + slowdown if is_b else 1))
+            process = noise * random.standard_t(df=3)
+            four.append(math.exp(speed + process) * (1 + slowdown if is_b else 1))
         log_ratios.append(abba_log_ratio(*four))
     return log_ratios
 
@@ -108,6 +108,30 @@ class TestVerdict:
 
     def test_twice_the_margin_is_found(self):
         assert verdicts(slowdown=0.20).count("fail") / 400 >= 0.80
+
+
+class TestStatedRates:
+    """What docs/latency.md states of a margin of 5%: level 5%, power 80% for 10% slower."""
+
+    def fails(self, *, slowdown, noise, n_blocks):
+        random = np.random.default_rng(7)
+        found = [
+            ratio_verdict(
+                ratio_of_blocks(
+                    noisy_log_ratios(random, n_blocks=n_blocks, slowdown=slowdown, noise=noise)
+                ),
+                margin=0.05,
+            )
+            for _ in range(100)
+        ]
+        return found.count("fail") / len(found)
+
+    @pytest.mark.parametrize(("noise", "n_blocks"), [(0.005, 8), (0.01, 8), (0.02, 16)])
+    def test_ten_per_cent_slower_is_found_and_the_same_model_is_not(self, noise, n_blocks):
+        setting = {"noise": noise, "n_blocks": n_blocks}
+        assert self.fails(slowdown=0.10, **setting) >= 0.80
+        assert self.fails(slowdown=0.0, **setting) <= 0.05
+        assert self.fails(slowdown=0.05, **setting) <= 0.05  # just at the margin
 
 
 class TestNoiseFloor:
