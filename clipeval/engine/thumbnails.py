@@ -13,8 +13,8 @@ from PIL import Image
 from clipeval.datasets import ImageDataset, ImageReadError
 from clipeval.engine.scored_cell import ScoredCell
 from clipeval.engine.similarity import sampled_positions
-from clipeval.metrics import telling_mistakes
 from clipeval.records import Thumbnail
+from clipeval.telling_mistakes import telling_mistakes
 
 MAX_ERRORS, MAX_LEAST_SURE = 24, 12
 EDGE_PX = 96

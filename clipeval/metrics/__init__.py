@@ -11,7 +11,6 @@ from clipeval.metrics.confusion import confusion_matrix, most_confused_pairs
 from clipeval.metrics.macro import MacroAverages, macro_averages, mean_per_class_recall
 from clipeval.metrics.per_class import per_class_metrics
 from clipeval.metrics.summary import cell_metrics
-from clipeval.metrics.telling_mistakes import telling_mistakes
 from clipeval.metrics.top_k import top_k_accuracy
 
 __all__ = [
@@ -27,6 +26,5 @@ __all__ = [
     "mean_per_class_recall",
     "most_confused_pairs",
     "per_class_metrics",
-    "telling_mistakes",
     "top_k_accuracy",
 ]

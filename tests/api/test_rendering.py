@@ -18,7 +18,7 @@ def test_a_run_json_alone_is_rendered_and_what_is_missing_is_said(digits, projec
     (alone / "run.json").write_bytes((project / "out" / "run.json").read_bytes())
     rendered = api.render_report(alone / "run.json")
     assert [path.name for path in rendered.files] == [
-        "report.html", "summary.md", "junit.xml", "top1-1.svg",
+        "report.html", "summary.md", "junit.xml", "top1-1.svg", "calibration-1.svg",
     ]  # fmt: skip
     assert [notice.code for notice in rendered.notices] == ["no-predictions"]
 

@@ -5,7 +5,11 @@ import xml.etree.ElementTree as ET
 
 import jsonschema
 import pytest
+import torch
 
+from clipeval.wording import count
+
+THREADS = count(torch.get_num_threads(), "thread")
 SUITE = """\
 suite: timed
 datasets: [digits]
@@ -37,7 +41,7 @@ def test_a_limit_that_is_kept(timed, clipeval, project):
     ended = timed(100_000)
     assert ended.code == 0, ended
     assert "tiny on cpu, fp32, torch, batch 2" in ended.out
-    assert "tiny, end_to_end on cpu, fp32, torch, batch 2 takes" in ended.out
+    assert f"tiny, end_to_end on cpu, fp32, torch, batch 2, {THREADS} takes" in ended.out
     record = json.loads((project / "out/run.json").read_text())
     assert record["verdict"] == "pass"
     (gate,) = record["latency"]["gates"]

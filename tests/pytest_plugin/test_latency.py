@@ -3,6 +3,9 @@
 import json
 
 import pytest
+import torch
+
+from clipeval.wording import count
 
 TEST = """
 def test_text(clip_latency):
@@ -29,7 +32,8 @@ def test_results_are_those_of_pytest_benchmark(pytester):
     ended.stdout.fnmatch_lines(["*encode_text on cpu, fp32, torch, batch 2*", "*test_text*"])
     written = json.loads((pytester.path / "out.json").read_text())
     (found,) = written["benchmarks"]
-    assert found["group"] == "encode_text on cpu, fp32, torch, batch 2"
+    threads = count(torch.get_num_threads(), "thread")
+    assert found["group"] == f"encode_text on cpu, fp32, torch, batch 2, {threads}"
     assert found["stats"]["rounds"] == len(found["stats"]["data"]) == 70
     assert found["stats"]["iterations"] == 1
     info = found["extra_info"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def test_a_page_of_a_hundred_cells_shows_fewer_images_of_each_and_stays_small(op
         thumbnails,
     )
     assert len(html.encode("utf-8")) <= MAX_BYTES
-    assert "Showing 3 of 270, most confident first." in html
+    assert "Showing 2 of 270, most confident first." in html
     assert count_nodes(opened(html)) < MAX_NODES
 
 
@@ -209,6 +210,7 @@ def test_rendering_takes_little_more_than_writing_the_record_of_the_run(run):
     assert rendering < MAX_RENDERING * writing
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="NOT TESTED: /proc is Linux's")
 def test_the_command_renders_it_from_its_folder_in_less_than_a_gigabyte_without_torch(
     tmp_path, run
 ):
@@ -217,14 +219,14 @@ def test_the_command_renders_it_from_its_folder_in_less_than_a_gigabyte_without_
     write_predictions(tmp_path / "predictions.parquet", predictions)
     write_thumbnails(tmp_path / "thumbnails.parquet", thumbnails)
     program = (
-        "import resource, sys; from pathlib import Path; from clipeval import api; "
+        "import sys; from pathlib import Path; from clipeval import api; "
         "api.render_report(Path(sys.argv[1])); assert 'torch' not in sys.modules; "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True
     )
-    assert 100 < float(done.stdout) < MAX_MEMORY_MB
+    assert 100 < int(done.stdout) / 1024 < MAX_MEMORY_MB
     assert (tmp_path / "report.html").stat().st_size < MAX_BYTES
 
 

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from clipeval.errors import StoreError
-from clipeval.metrics import telling_mistakes
 from clipeval.records import CellResult, Comparison, Flip, Predictions, Thumbnail
 from clipeval.report import format as fmt
 from clipeval.report.views.numbers import Number, exact
+from clipeval.telling_mistakes import telling_mistakes
 from clipeval.wording import count
 
 MAX_SHOWN = 24
@@ -22,7 +22,7 @@ MAX_SHOWN = 24
 MAX_LEAST_SURE = 12
 MAX_ON_PAGE = 1000
 """Images of all galleries together: a page of a hundred cells shows fewer of each."""
-MIN_SHOWN = 3
+MIN_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

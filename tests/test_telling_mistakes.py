@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipeval.metrics import telling_mistakes
+from clipeval.telling_mistakes import telling_mistakes
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 3), st.floats(0, 1, width=32)), max_size=40
