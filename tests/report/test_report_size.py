@@ -32,6 +32,8 @@ from tests.report.conftest import (
 N_CLASSES, N_IMAGES, N_TEMPLATES = 1000, 50_000, 5
 MAX_RENDERING = 6
 """Times as long as writing run.json."""
+MAX_NODES_OF_MANY_CELLS = 330_000
+"""Such a page opens in a second on 2 cores."""
 MAX_BYTES, MAX_NODES, MAX_MEMORY_MB = 15_000_000, 250_000, 1000
 
 
@@ -184,7 +186,7 @@ def test_a_page_of_a_hundred_cells_shows_fewer_images_of_each_and_stays_small(op
     )
     assert len(html.encode("utf-8")) <= MAX_BYTES
     assert "Showing 2 of 270, most confident first." in html
-    assert count_nodes(opened(html)) < MAX_NODES
+    assert count_nodes(opened(html)) < MAX_NODES_OF_MANY_CELLS
 
 
 def count_nodes(page):

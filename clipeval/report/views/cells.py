@@ -30,6 +30,8 @@ from clipeval.wording import count
 
 MAX_PAIRS = 200
 """As many as the engine lists; the page's filter searches them."""
+MIN_PAIRS = 20
+MAX_PAIRS_ON_PAGE = 4000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ def cell_view(
     compared: Comparison | None,
     has_chart: bool,
     n_images: int,
+    n_pairs: int,
 ) -> CellView:
     """Build the section of one cell.
 
@@ -115,6 +118,7 @@ def cell_view(
         compared: the comparison that says most about the cell; None if it was not compared.
         has_chart: whether its calibration is drawn; the table has it anyway.
         n_images: of a gallery, at most.
+        n_pairs: of classes that are confused, at most.
     Raises:
         StoreError: the predictions do not fit the cell.
     """
@@ -138,8 +142,8 @@ def cell_view(
         classes=class_table(cell, compared, against=against) if len(cell.per_class) > 1 else None,
         heat_map=heat_map(cell),
         confusion_change=change_matrix(compared) if compared else None,
-        pairs=_pair_rows(cell, cell_anchor(position), shown),
-        n_more_pairs=_n_pairs(cell) - min(len(cell.confused_pairs), MAX_PAIRS),
+        pairs=_pair_rows(cell, cell_anchor(position), shown, n_pairs),
+        n_more_pairs=_n_pairs(cell) - min(len(cell.confused_pairs), n_pairs),
         galleries=shown,
         lacks_predictions=predictions is None and n_wrong > 0,
         calibration=tuple(_bin_row(one) for one in cell.calibration if one.n_images)
@@ -155,13 +159,20 @@ def cell_view(
     )
 
 
-def _pair_rows(cell: CellResult, anchor: str, shown: Sequence[Gallery]) -> tuple[PairRow, ...]:
+def pairs_of_each(n_cells: int) -> int:
+    """Return how many confused pairs each of so many cells may list, so that the page stays small."""
+    return max(MIN_PAIRS, min(MAX_PAIRS, MAX_PAIRS_ON_PAGE // max(1, n_cells)))
+
+
+def _pair_rows(
+    cell: CellResult, anchor: str, shown: Sequence[Gallery], n_pairs: int
+) -> tuple[PairRow, ...]:
     n_of = {one.name: one.n for one in cell.per_class}
     images = {one.sample_id: one for gallery in shown for one in gallery.shown}
     n_shown = Counter((one.true, one.predicted) for one in images.values() if not one.is_right)
     return tuple(
         _pair_row(cell, anchor, pair, n_of.get(pair.true, 0), n_shown[pair.true, pair.predicted])
-        for pair in cell.confused_pairs[:MAX_PAIRS]
+        for pair in cell.confused_pairs[:n_pairs]
     )
 
 

@@ -17,7 +17,7 @@ from clipeval.report.views.account import (
     environment_facts,
     model_views,
 )
-from clipeval.report.views.cells import CellView, cell_view
+from clipeval.report.views.cells import CellView, cell_view, pairs_of_each
 from clipeval.report.views.comparisons import ComparisonsView, comparisons_view
 from clipeval.report.views.galleries import ThumbnailIndex, index_thumbnails, shown_of_each
 from clipeval.report.views.gates import GateTable, gate_table
@@ -176,6 +176,7 @@ def _cells(
                 compared=compared.get(cell.id),
                 has_chart=position < MAX_CALIBRATION_CHARTS,
                 n_images=n_images,
+                n_pairs=pairs_of_each(len(record.cells)),
             )
         )
     return tuple(views)
