@@ -28,7 +28,7 @@ from clipeval.stats import (
     RatioVerdict,
     ratio_verdict,
 )
-from clipeval.store.names import BENCHMARK_JSON
+from clipeval.store.names import BENCHMARK_JSON, RUN_JSON
 
 DEFAULT_BLOCKS = 8
 MAX_MARGIN = 10
@@ -130,9 +130,14 @@ def _stored_file(against: str) -> Path | None:
     try:
         if path.is_file() or (path / BENCHMARK_JSON).is_file():
             return path
-        is_there = path.is_dir()
+        is_there, is_run = path.is_dir(), (path / RUN_JSON).is_file()
     except OSError as error:  # such as a name that no file can have
         raise ConfigError(f"--against {against}: {error.strerror or error}") from error
+    if is_run:
+        raise ConfigError(
+            f"--against {against}: is a run without timings ({BENCHMARK_JSON}); expected one of a suite with "
+            "`latency:`, what `clipeval bench --json` wrote, or a model"
+        )
     if not is_there and path.suffix == ".json":
         raise ConfigError(
             f"--against {against}: no such file; expected a model, or what `clipeval bench --json` wrote"

@@ -83,11 +83,16 @@ def check_request(request: BenchRequest) -> BenchRequest:
     """Refuse what cannot be profiled here, before any process is started.
 
     Returns:
-        The request with its devices as they are called here, each once: `auto` and `cpu` may be one.
+        The request with everything once; devices are called as they are here: `auto` and `cpu` may be one.
     Raises: as bench.
     """
     devices = dict.fromkeys(one.device for one in _settings(request))
-    return replace(request, devices=tuple(devices))
+    return replace(
+        request,
+        devices=tuple(devices),
+        models=tuple(dict.fromkeys(request.models)),
+        precisions=tuple(dict.fromkeys(request.precisions)),
+    )
 
 
 def write_benchmark(record: BenchmarkRecord, path: Path) -> None:

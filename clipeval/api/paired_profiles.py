@@ -122,24 +122,36 @@ def _ratio_of_pairs(processes: Sequence[ProcessMedian]) -> Ratio:
         abba_log_ratio(*seconds[start : start + PROCESSES_A_BLOCK])
         for start in range(0, len(seconds), PROCESSES_A_BLOCK)
     ]
-    return _with_doubts(ratio_of_blocks(logs), processes)
+    # A, B, B, A: each side is looked at by itself, or one all in doubt would hide behind the other
+    sides = [
+        [one for i, one in enumerate(processes) if (i % PROCESSES_A_BLOCK in (0, 3)) == is_base]
+        for is_base in (True, False)
+    ]
+    return _with_doubts(ratio_of_blocks(logs), *sides)
 
 
 def _ratio_to_stored(before: StageProfile, processes: Sequence[ProcessMedian]) -> Ratio:
     then = _median(before)
     ratio = ratio_to_one_process(then.seconds, [one.seconds for one in processes])
-    if then.is_in_doubt:
-        said = "the stored timings were unsteady or drifted"
-        return replace(ratio, doubt=said, is_doubtful=True)
-    return _with_doubts(ratio, processes)
+    found = _with_doubts(ratio, processes)
+    if not then.is_in_doubt:
+        return found
+    said = "the stored timings were unsteady or drifted"
+    doubt = "; ".join(part for part in (said, found.doubt) if part)
+    return replace(found, doubt=doubt, is_doubtful=True)
 
 
-def _with_doubts(ratio: Ratio, processes: Sequence[ProcessMedian]) -> Ratio:
-    n_in_doubt = sum(one.is_in_doubt for one in processes)
-    if not n_in_doubt:
+def _with_doubts(ratio: Ratio, *sides: Sequence[ProcessMedian]) -> Ratio:
+    """Count processes in doubt; at least half of either side make the ratio doubtful."""
+    n_in_doubt = [sum(one.is_in_doubt for one in side) for side in sides]
+    if not any(n_in_doubt):
         return ratio
-    said = f"{n_in_doubt} of {len(processes)} processes were unsteady or drifted"
-    return replace(ratio, doubt=said, is_doubtful=2 * n_in_doubt > len(processes))
+    n_processes = sum(len(side) for side in sides)
+    return replace(
+        ratio,
+        doubt=f"{sum(n_in_doubt)} of {n_processes} processes were unsteady or drifted",
+        is_doubtful=any(2 * n >= len(side) for n, side in zip(n_in_doubt, sides, strict=True)),
+    )
 
 
 def timed(profiles: Sequence[StageProfile]) -> dict[LatencyPoint, StageProfile]:

@@ -31,6 +31,7 @@ from clipeval.records.latency import BenchmarkRecord, StageProfile
 from clipeval.records.latency_gates import LatencyGateResult, LatencyOutcome, LatencyPoint
 from clipeval.records.specs import LatencyGateSpec, LatencySpec
 from clipeval.records.stated_gates import GATE_NOT_APPLIED
+from clipeval.wording import count
 
 _Held = Sequence[tuple[LatencyGateSpec, StageProfile]]
 """Timings, with the limits that they are held to."""
@@ -106,7 +107,8 @@ def measure_latency(
             try:
                 records.append(profile(request))
             except BenchError as error:
-                problems.append(f"{setup}: {error}")
+                threads = "".join(f", {count(n, 'thread')}" for n in request.thread_counts)
+                problems.append(f"{setup}{threads}: {error}")
             advance(1)
     if not records:
         return SuiteLatency(outcome=LatencyOutcome(problems=tuple(problems)), record=None)

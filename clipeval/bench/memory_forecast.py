@@ -5,46 +5,69 @@ A GPU refuses what does not fit, and that is reported as the limit found. The ho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 
 from clipeval.records.latency import StageProfile
 
-_CGROUP_FILES = (
-    ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current"),
-    ("sys/fs/cgroup/memory/memory.limit_in_bytes", "sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
-"""Limit and use, of the second version of control groups and of the first."""
 _GIB = 2**30
 N_POINTS = 2
 """Of a line."""
 
 
-def available_bytes(root: Path = Path("/")) -> int:
-    """Return how much memory this process may still take: the machine's, or its container's if less.
+def room_bytes(root: Path = Path("/")) -> int:
+    """Return how much memory this process can have in all: what it holds, and what is left to take.
+
+    Left is what the machine has, or less: what a container allows.
 
     Args:
         root: where the system's files lie.
     """
-    left = [int(psutil.virtual_memory().available)]
-    for limit_file, used_file in _CGROUP_FILES:
-        try:
-            limit, used = ((root / one).read_text().strip() for one in (limit_file, used_file))
-        except OSError:
+    left = [int(psutil.virtual_memory().available), *_left_in_groups(root)]
+    return max(0, min(left)) + int(psutil.Process().memory_info().rss)
+
+
+def _left_in_groups(root: Path) -> Iterator[int]:
+    """Yield what each control group that this process is in has left: its own, and those above.
+
+    Pages of files that the kernel would give up count as left.
+    """
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        number, controllers, path = line.split(":", 2)
+        if number == "0":  # the second version of control groups
+            top, limit, used = root / "sys/fs/cgroup", "memory.max", "memory.current"
+        elif "memory" in controllers.split(","):
+            top = root / "sys/fs/cgroup/memory"
+            limit, used = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        else:
             continue
-        if limit.isdigit() and used.isdigit():
-            left.append(int(limit) - int(used))
-    return max(0, min(left))
+        own = PurePosixPath(path.lstrip("/"))
+        for folder in (top / own, *(top / parent for parent in own.parents)):
+            most, now = _text(folder / limit), _text(folder / used)
+            if most.isdigit() and now.isdigit():
+                yield int(most) - int(now) + _reclaimable(_text(folder / "memory.stat"))
+
+
+def _reclaimable(stat: str) -> int:
+    lines = (line.split() for line in stat.splitlines())
+    return next((int(value) for name, value in lines if name == "inactive_file"), 0)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 @dataclass(slots=True)
 class MemoryForecast:
     """Tells from smaller batches what a larger one takes: memory grows with the batch size in a line."""
 
-    available: Callable[[], int] = available_bytes
+    room: Callable[[], int] = room_bytes
     _seen: dict[int, int] = field(default_factory=dict)
     """Batch size -> resident bytes at most."""
 
@@ -60,10 +83,10 @@ class MemoryForecast:
             return ""
         (small, least), (large, most) = known
         more = max(0.0, (most - least) / (large - small)) * (batch_size - large)
-        left = self.available()
-        if more <= left:
+        room = self.room()
+        if most + more <= room:
             return ""
         return (
             f"out of memory with a batch of {batch_size}: not tried, it would take about "
-            f"{more / _GIB:.1f} GiB more, and {left / _GIB:.1f} are left"
+            f"{(most + more) / _GIB:.1f} GiB, and this process can have {room / _GIB:.1f}"
         )

@@ -189,9 +189,9 @@ def bench(
         dataset=dataset,
     )
     accuracy = _accuracy(dataset, template, limit)
-    _check_outputs(json_file, trace)
     stages = _stages(stage, is_compared=against is not None)
     _check_stages(stages, has_trace=trace is not None, has_accuracy=accuracy is not None)
+    _check_outputs(json_file, trace)
     request = api.BenchRequest(
         models=tuple(model),
         devices=tuple(device or ("auto",)),

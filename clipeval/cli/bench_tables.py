@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for annotations alone: `--help` does without
     )
 
 BAR_WIDTH = 20
+STAGE_WIDTH = 16
 MS_PER_S = 1e3
 _COLOURS = {"pass": "green", "inconclusive": "yellow", "fail": "red", "incomparable": "red"}
 
@@ -169,17 +170,16 @@ def sweep_table(sweep: BatchSweep) -> Table:
 def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Table:
     """One row a stage: how much slower, how sure, and what that comes to."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("", "stage"):
-        table.add_column(name)
+    table.add_column("", no_wrap=True, min_width=len("INCOMPARABLE"))
+    table.add_column("stage", overflow="fold", min_width=STAGE_WIDTH)
     table.add_column("times as long [95%]", justify="right", no_wrap=True)
     table.add_column("shown", no_wrap=True)
     for name in ("margin", "noise floor", "blocks"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
     for one in comparisons:
         state = f"[{_COLOURS[one.verdict]}]{one.verdict.upper()}[/]"
         if one.ratio is None or one.low is None or one.high is None or one.noise_floor is None:
-            table.add_row(state, plain(f"{one.point}: {one.cause}"))
+            table.add_row(state, str(one.point))
             continue
         table.add_row(
             state,
@@ -189,9 +189,14 @@ def latency_comparison_table(comparisons: tuple[LatencyComparison, ...]) -> Tabl
             f"{one.margin:.1%}",
             f"{one.noise_floor:.1%}",
             str(one.n_blocks or ""),
-            f"[yellow]{one.doubt}[/]" if one.doubt else "",
         )
     return table
+
+
+def latency_comparison_notes(comparisons: tuple[LatencyComparison, ...]) -> list[str]:
+    """Say why stages are incomparable, and what speaks against timings: a line each."""
+    told = dict.fromkeys((one.cause or one.doubt, str(one.point)) for one in comparisons)
+    return [f"[yellow]{plain(f'{point}: {why}')}[/]" for why, point in told if why]
 
 
 def latency_gates_table(gates: tuple[LatencyGateResult, ...]) -> Table:

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipeval import api
-from clipeval.cli.bench_tables import benchmark_parts, latency_comparison_table
+from clipeval.cli.bench_tables import (
+    benchmark_parts,
+    latency_comparison_notes,
+    latency_comparison_table,
+)
 from clipeval.cli.console import TerminalProgress, err, out, plain, print_notices
 from clipeval.cli.exits import VERDICT_COLOURS
 from clipeval.errors import BenchError, ConfigError
@@ -96,6 +100,11 @@ def compare(
     if len(models) > 1:
         raise ConfigError(f"--against compares one --model; got {len(models)}")
     request = api.check_request(request)
+    if "cold" in request.stages and len(request.apart(by_batch_size=False)) > 1:
+        raise ConfigError(
+            "--against with --stage cold compares one setting, for a process is cold but once; name one "
+            "--device, one --precision and one number of --threads"
+        )
     _print_distortions()
     found = api.compare_latency(
         models[0],
@@ -110,6 +119,8 @@ def compare(
     out.print(f"base       {plain(found.base)}")
     out.print(f"candidate  {plain(found.candidate)}")
     out.print(latency_comparison_table(found.comparisons))
+    for note in latency_comparison_notes(found.comparisons):
+        out.print(note)
     if any(one.verdict == "incomparable" for one in found.comparisons):
         out.print("[bold red]INCOMPARABLE[/]")
     else:

@@ -38,7 +38,7 @@ class Ratio:
     doubt: str = ""
     """What speaks against the timings, such as `3 of 32 processes never became steady`; empty if nothing."""
     is_doubtful: bool = False
-    """Whether that goes for most of them."""
+    """Whether that goes for at least half of those of either side."""
 
 
 def abba_log_ratio(first_a: float, first_b: float, second_b: float, second_a: float) -> float:

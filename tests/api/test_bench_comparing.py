@@ -52,9 +52,19 @@ class TestModels:
 
     def test_a_few_processes_in_doubt_are_said_and_change_nothing(self):
         machine = SimulatedMachine({"a": 1.0, "b": 1.03}, noise=0.003)
-        (found,) = compare_models("a", "b", in_doubt(machine, every=4), margin=0.05)
+        (found,) = compare_models("a", "b", in_doubt(machine, every=5), margin=0.05)
         assert found.verdict == "pass"
-        assert found.doubt == "8 of 32 processes were unsteady or drifted"
+        assert found.doubt == "6 of 32 processes were unsteady or drifted"
+
+    @pytest.mark.parametrize("doubtful", ["a", "b"])
+    def test_one_side_all_in_doubt_does_not_hide_behind_the_other(self, doubtful):
+        machine = SimulatedMachine({"a": 1.0, "b": 1.03}, noise=0.003)
+        unsteady = in_doubt(machine)
+        (found,) = compare_models(
+            "a", "b", lambda model: (unsteady if model == doubtful else machine)(model), margin=0.05
+        )
+        assert found.verdict == "inconclusive"
+        assert found.doubt == "16 of 32 processes were unsteady or drifted"
 
     @pytest.mark.parametrize(("seconds", "verdict"), [(1.0, "pass"), (1.3, "fail"), (0.7, "pass")])
     def test_verdict_and_ratio(self, seconds, verdict):
@@ -230,6 +240,11 @@ class TestAgainst:
     def test_a_file_that_is_not_there_is_called_a_file(self):
         with pytest.raises(ConfigError, match=r"--against olde\.json: no such file"):
             self.compare("olde.json")
+
+    def test_a_run_without_timings_is_called_that(self, tmp_path):
+        (tmp_path / "run.json").write_text("{}")
+        with pytest.raises(ConfigError, match="is a run without timings"):
+            self.compare(str(tmp_path))
 
     def test_a_name_that_no_file_can_have(self):
         with pytest.raises(ConfigError, match=r"--against n+"):

@@ -60,6 +60,22 @@ class TestBench:
         whole, half = store.read_benchmark(file).profiles
         assert half.flop_per_byte == pytest.approx(2 * whole.flop_per_byte, rel=0.05)
 
+    def test_what_is_named_twice_is_measured_once(self, clipeval, tmp_path):
+        file = tmp_path / "bench.json"
+        words = (
+            "--model",
+            "tiny",
+            "--precision",
+            "fp32",
+            "fp32",
+            "--stage",
+            "cold",
+            "--batch",
+            "1",
+        )
+        assert clipeval(*BENCH, *words, "--json", str(file)).code == 0
+        assert [one.stage for one in store.read_benchmark(file).profiles] == ["cold"]
+
     def test_cold_of_several_settings_is_cold_in_each(self, clipeval, tmp_path):
         """Each in a process of its own: after the first call of one, this process would be warm."""
         file = tmp_path / "bench.json"
@@ -133,6 +149,10 @@ class TestRefused:
             ),
             (("--against", "n" * 300), ("--against n", "too long")),
             (("--against", "old.json"), ("--against old.json: no such file",)),
+            (
+                ("--against", "tiny", "--stage", "cold", "--threads", "1", "2"),
+                ("--against with --stage cold compares one setting",),
+            ),
             (("--fresh", "--device", "gpu"), ("unknown device 'gpu'",)),
             (("--against", "tiny", "--margin", "0"), ("--margin 0",)),
             (("--against", "tiny", "--sweep", "8"), ("--sweep does not go with --against",)),

@@ -312,7 +312,7 @@ class TestMistakes:
         cell = make_cell(confusion=((4, 61, 0), (0, 2, 0), (0, 0, 2)))
         page = page_of(make_run([cell]))
         assert len(images_of(page)) == 24
-        assert "Misclassified Showing 24 of 61, most confident first." in [
+        assert "Misclassified Showing 24 of 61: the surest, with one of each common kind." in [
             one.words for one in page.all("h4")
         ]
 

@@ -185,7 +185,7 @@ def test_a_page_of_a_hundred_cells_shows_fewer_images_of_each_and_stays_small(op
         thumbnails,
     )
     assert len(html.encode("utf-8")) <= MAX_BYTES
-    assert "Showing 2 of 270, most confident first." in html
+    assert "Showing 2 of 270: the surest, with one of each common kind." in html
     assert count_nodes(opened(html)) < MAX_NODES_OF_MANY_CELLS
 
 

@@ -67,7 +67,7 @@ class Gallery:
     selection: Selection
     title: str
     note: str
-    """`61 images, most confident first` or what was left out."""
+    """How many of how many there are, and which."""
     shown: tuple[ShownImage, ...]
 
 
@@ -154,7 +154,8 @@ class _GalleryMaker:
         )
         shown = tuple(self._image(i) for i in chosen.tolist())
         if len(shown) < n_wrong:
-            note = f"Showing {len(shown)} of {count(n_wrong)}, most confident first."
+            some = f"Showing {len(shown)} of {count(n_wrong)}"
+            note = f"{some}: the surest, with one of each common kind."
         else:
             note = f"All {n_wrong}, most confident first." if n_wrong > 1 else ""
         return Gallery(selection="misclassified", title="Misclassified", note=note, shown=shown)

@@ -166,7 +166,7 @@ def _timing_rows(history: SuiteHistory) -> tuple[TimingRow, ...]:
     found: dict[tuple[str, str, str], list[tuple[PastRun, PastTiming]]] = {}
     for run in history.runs:
         for one in run.timings:
-            key = (f"{one.setting.model}, {setting_name(one.setting)}", one.stage, one.fingerprint)
+            key = (setting_name(one.setting), one.stage, one.fingerprint)
             found.setdefault(key, []).append((run, one))
     rows = []
     for (setting, stage, fingerprint), timings in list(found.items())[:MAX_TIMINGS]:
