@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for annotations alone: `--help` does without
         BatchSweep,
         BenchmarkRecord,
         LatencyComparison,
+        LatencySummary,
         PeakMemory,
         StageProfile,
         Tradeoff,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # for annotations alone: `--help` does without
 
 BAR_WIDTH = 20
 STAGE_WIDTH = 16
+HIGH = "p90, p95, p99"
 MS_PER_S = 1e3
 _COLOURS = {"pass": "green", "inconclusive": "yellow", "fail": "red", "incomparable": "red"}
 
@@ -62,9 +64,9 @@ def size_lines(record: BenchmarkRecord) -> list[str]:
 
 def _table(title: str, profiles: list[StageProfile]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("stage")
+    table.add_column("stage", no_wrap=True, min_width=len("encode_image"))
     on_device = any(one.device_summary for one in profiles)
-    names = ["n", "median ms [95%]", *(["GPU ms"] if on_device else []), "IQR", "p90", "p95", "p99"]
+    names = ["n", "median ms [95%]", *(["GPU ms"] if on_device else []), "IQR", HIGH]
     for name in (*names, "items/s", "of peak", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
@@ -98,9 +100,7 @@ def _row(profile: StageProfile, slowest: float, *, on_device: bool) -> list[str]
         plain(_ms(summary.median_s) + interval),
         *([_ms_on_device(profile)] if on_device else []),
         _ms(summary.q3_s - summary.q1_s) if summary.n > 1 else "",
-        _stated(summary.p90_s, summary.n),
-        _stated(summary.p95_s, summary.n),
-        _stated(summary.p99_s, summary.n),
+        _high_quantiles(summary),
         "" if profile.items_per_s is None else f"{profile.items_per_s:,.1f}",
         "" if profile.flop_share is None else f"{profile.flop_share:.0%}",
         "" if profile.memory is None else _memory(profile.memory),
@@ -125,10 +125,14 @@ def _memory(memory: PeakMemory) -> str:
     return f"{text}, GPU {allocated:,.0f} of {reserved:,.0f} MiB"
 
 
-def _stated(seconds: float | None, n: int) -> str:
-    if seconds is not None:
-        return _ms(seconds)
-    return "n too small" if n > 1 else ""
+def _high_quantiles(summary: LatencySummary) -> str:
+    """Give those that there are enough calls to state, and say so where there are not."""
+    if summary.n == 1:
+        return ""
+    quantiles = (summary.p90_s, summary.p95_s, summary.p99_s)
+    if all(one is None for one in quantiles):
+        return "n too small"
+    return ", ".join("n too small" if one is None else _ms(one) for one in quantiles)
 
 
 def _ms(seconds: float) -> str:

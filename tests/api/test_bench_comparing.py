@@ -54,7 +54,7 @@ class TestModels:
         machine = SimulatedMachine({"a": 1.0, "b": 1.03}, noise=0.003)
         (found,) = compare_models("a", "b", in_doubt(machine, every=5), margin=0.05)
         assert found.verdict == "pass"
-        assert found.doubt == "6 of 32 processes were unsteady or drifted"
+        assert found.doubt == "7 of 32 processes were unsteady or drifted"
 
     @pytest.mark.parametrize("doubtful", ["a", "b"])
     def test_one_side_all_in_doubt_does_not_hide_behind_the_other(self, doubtful):
