@@ -50,3 +50,9 @@ class TestProcessor:
         monkeypatch.setattr("platform.processor", lambda: "")
         monkeypatch.setattr("platform.machine", lambda: "riscv64")
         assert environment.cpu_model() == "riscv64"
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch, tmp_path):
+    """A container of one core on a machine of sixty-four is another machine to time on."""
+    monkeypatch.setattr(environment, "usable_cores", lambda: 3)
+    assert environment.capture_environment((), folder=tmp_path, machine=MACHINE).n_cores == 3

@@ -280,6 +280,11 @@ class TestSummary:
         assert text.index("**fail**") < text.index("<details><summary>Latency</summary>")
         assert "| tiny | `cpu fp32 torch, 2 threads` | 8 | encode_image | 41.2 ms |" in text
 
+    def test_timings_in_doubt_say_why(self):
+        doubtful = make_profile(is_steady=False, drift=0.14)
+        text = render_summary(latency_run(), make_benchmark(profiles=(doubtful,)))
+        assert "41.2 ms (unsteady, drifts +14%)" in text
+
     def test_nothing_where_nothing_was_timed(self):
         assert "atency" not in render_summary(make_run([make_cell()]))
 
@@ -300,6 +305,13 @@ class TestJunit:
         assert properties["inconclusive"] == "maybe"
         assert "encode_image.p99_s" not in properties
         assert root.get("failures") == "1"
+
+    def test_a_drift_is_a_property(self):
+        benchmark = make_benchmark(profiles=(make_profile(drift=0.14),))
+        _, cases = self.cases(latency_run(make_gate()), benchmark)
+        case = cases["latency[tiny-cpu-fp32-torch-b8-t2]"]
+        properties = {one.get("name"): one.get("value") for one in case.iter("property")}
+        assert properties["encode_image.drift"] == "0.14"
 
     def test_what_could_not_be_timed_fails(self):
         _, cases = self.cases(latency_run(problems=("no model b",), verdict="error"), None)
