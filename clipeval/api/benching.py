@@ -35,6 +35,7 @@ from clipeval.records.latency import (
     Roof,
     StageProfile,
 )
+from clipeval.records.latency_gates import LatencyPoint
 from clipeval.records.specs import StageName
 
 
@@ -177,15 +178,19 @@ class _LoadedSetting:
                 stage for stage in stages if stage not in ONCE
             )  # of this model, they were
             if request.trace_folder is not None:
-                trace_stages(
-                    self.loaded.model,
-                    self.one.at(batch_size),
-                    fitted,
-                    inputs=self.inputs,
-                    folder=request.trace_folder,
-                )
+                self._trace(batch_size, fitted, request.trace_folder)
         if request.sweep_to is not None:
             self.found.sweeps.append(self._sweep(request.sweep_to))
+
+    def _trace(self, batch_size: int, stages: Sequence[StageName], folder: Path) -> None:
+        setting = self.one.at(batch_size)
+        left_out = trace_stages(
+            self.loaded.model, setting, stages, inputs=self.inputs, folder=folder
+        )
+        self.found.notices.extend(
+            Notice("not-traced", f"{LatencyPoint.of(stage, setting)}: memory did not suffice")
+            for stage in left_out
+        )
 
     def _at(self, batch_size: int, stages: Sequence[StageName]) -> Iterator[StageProfile]:
         yield from profile_stages(

@@ -166,7 +166,7 @@ def _medians(record: BenchmarkRecord) -> dict[LatencyPoint, ProcessMedian]:
 def _median(profile: StageProfile) -> ProcessMedian:
     return ProcessMedian(
         seconds=statistics.median(profile.samples_s),
-        is_in_doubt=not profile.is_steady or profile.drift is not None,
+        is_in_doubt=bool(profile.doubts),
     )
 
 

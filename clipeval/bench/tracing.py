@@ -31,10 +31,9 @@ def trace_stages(
     *,
     inputs: Inputs,
     folder: Path,
-) -> None:
+) -> tuple[StageName, ...]:
     """Write STAGE.json, a Chrome trace, and STAGE.txt, the operators that took most, for each stage.
 
-    One whose trace memory does not suffice for is left out.
 
     Args:
         model: loaded for the setting.
@@ -42,6 +41,8 @@ def trace_stages(
         stages: which; those that happen once are left out.
         inputs: what they are given.
         folder: made if it is not there.
+    Returns:
+        Stages whose traces memory did not suffice for.
     Raises:
         BenchError: the folder cannot be written to.
     """
@@ -51,6 +52,7 @@ def trace_stages(
         f"-t{setting.n_threads}",
         safe="",
     )
+    left_out: list[StageName] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with stage_calls(model, setting, inputs) as calls:
@@ -60,12 +62,15 @@ def trace_stages(
                     on_cuda = setting.device.startswith("cuda")
                     traced = partial(_trace, calls, stage, watch, file, on_cuda=on_cuda)
                     table = if_it_fits(traced, setting)
-                    if table is not None:
+                    if table is None:
+                        left_out.append(stage)
+                    else:
                         file.with_suffix(".txt").write_text(table, encoding="utf-8")
     except OSError as error:
         raise BenchError(
             f"traces cannot be written to {folder}: {error.strerror or error}"
         ) from error
+    return tuple(left_out)
 
 
 def _trace(

@@ -88,9 +88,7 @@ def _row(profile: StageProfile, slowest: float, *, on_device: bool) -> list[str]
         if summary.low_s is not None and summary.high_s is not None
         else ""
     )
-    marks = [] if profile.is_steady else ["[yellow]unsteady[/]"]
-    if profile.drift is not None:
-        marks.append(f"[yellow]drifts {profile.drift:+.0%}[/]")
+    marks = [f"[yellow]{doubt}[/]" for doubt in profile.doubts]
     bar = ""
     if profile.items_per_s is not None:
         bar = "\N{FULL BLOCK}" * max(1, round(BAR_WIDTH * summary.median_s / slowest))

@@ -79,6 +79,12 @@ class StageProfile:
     its arithmetic intensity."""
     problem: str = ""
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the timings are to be taken with care: `unsteady`, `drifts +14%`."""
+        drifting = () if self.drift is None else (f"drifts {self.drift:+.0%}",)
+        return (*(() if self.is_steady else ("unsteady",)), *drifting)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyComparison:

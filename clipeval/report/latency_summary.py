@@ -63,10 +63,7 @@ def _row(one: StageProfile) -> list[str]:
         if summary.low_s is not None and summary.high_s is not None
         else fmt.DASH
     )
-    doubts = [] if one.is_steady else ["unsteady"]
-    if one.drift is not None:
-        doubts.append(f"drifts {one.drift:+.0%}")
-    doubt = f" ({', '.join(doubts)})" if doubts else ""
+    doubt = f" ({', '.join(one.doubts)})" if one.doubts else ""
     return [
         *start,
         fmt.latency(summary.median_s) + doubt,

@@ -16,10 +16,11 @@ def test_a_stage_that_does_not_fit_is_left_out_and_the_others_are_traced(tmp_pat
         raise MemoryError
 
     monkeypatch.setattr("clipeval.bench.stages.StageCalls._encode_image", no_memory)
-    tracing.trace_stages(
+    left_out = tracing.trace_stages(
         load_model(parse_model("tiny", base=tmp_path)), SETTING, ("encode_image", "classify"),
         inputs=generated_inputs(), folder=tmp_path / "traces",
     )  # fmt: skip
+    assert left_out == ("encode_image",)
     assert sorted(file.name for file in (tmp_path / "traces").iterdir()) == [
         "tiny-cpu-fp32-torch-b2-t1-classify.json", "tiny-cpu-fp32-torch-b2-t1-classify.txt",
     ]  # fmt: skip

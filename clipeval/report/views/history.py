@@ -73,6 +73,7 @@ class HistorySection:
     account: str
     rows: tuple[HistoryRow, ...]
     timings: tuple[TimingRow, ...]
+    n_more_timings: int
     charts: tuple[Chart, ...]
 
 
@@ -111,13 +112,15 @@ def _section(position: int, history: SuiteHistory, root: str) -> HistorySection:
     account = count(len(history.runs), "run")
     if n_regressions:
         account += f", {count(n_regressions, 'regression')}"
+    timings = _timing_rows(history)
     charts = (accuracy_chart(history), latency_chart(history))
     return HistorySection(
         anchor=f"suite-{position}",
         suite=history.suite,
         account=account,
         rows=tuple(reversed(rows)),
-        timings=_timing_rows(history),
+        timings=timings[:MAX_TIMINGS],
+        n_more_timings=max(0, len(timings) - MAX_TIMINGS),
         charts=tuple(chart for chart in charts if chart is not None),
     )
 
@@ -169,7 +172,7 @@ def _timing_rows(history: SuiteHistory) -> tuple[TimingRow, ...]:
             key = (setting_name(one.setting), one.stage, one.fingerprint)
             found.setdefault(key, []).append((run, one))
     rows = []
-    for (setting, stage, fingerprint), timings in list(found.items())[:MAX_TIMINGS]:
+    for (setting, stage, fingerprint), timings in found.items():
         run, newest = timings[-1]
         n_regressions = sum(one.is_regression for _, one in timings)
         change = ""

@@ -153,7 +153,7 @@ def _speed(profiles: Sequence[StageProfile]) -> str:
                 chosen.setdefault(one.setting.model, one)
     said = [
         f"{model} takes {_seconds(one.summary.median_s).text} a call of {one.stage} "
-        f"({', '.join((*_where(one), *_doubts(one)))})"
+        f"({', '.join((*_where(one), *one.doubts))})"
         for model, one in list(chosen.items())[:MAX_MODELS]
         if one.summary is not None
     ]
@@ -211,12 +211,6 @@ def _where(one: StageProfile) -> tuple[str, str]:
     return f"{setting.device} {setting.precision}", f"batch {setting.batch_size}"
 
 
-def _doubts(one: StageProfile) -> tuple[str, ...]:
-    """Say why a timing is to be taken with care."""
-    drifting = () if one.drift is None else (f"drifts {one.drift:+.0%}",)
-    return (*(() if one.is_steady else ("unsteady",)), *drifting)
-
-
 def _timing_row(one: StageProfile) -> TimingRow:
     summary = one.summary
     problems = () if summary is not None else (one.problem,)
@@ -237,7 +231,7 @@ def _timing_row(one: StageProfile) -> TimingRow:
         if one.flop_share is None
         else Number(fmt.percent(one.flop_share), exact(one.flop_share)),
         memory=_memory(one.memory),
-        doubts=(*problems, *_doubts(one)),
+        doubts=(*problems, *one.doubts),
     )
 
 
